@@ -1,0 +1,1 @@
+"""The live world: real processes and stores behind a gate and Toxiproxy."""
