@@ -19,8 +19,9 @@ Phase = Literal["probe", "hazard", "sweep", "drawn", "order", "shrink"]
 class RunFinished:
     """One run ended.
 
-    number: of the run in its scenario, from 1. step: 0 for a run of the exploration; while a failure is shrunk, the
-    steps of run `number` count from 1 (phase ``shrink``; they say nothing about how often something fails).
+    number: of the run in its scenario, from 1. step: 0 for a run of the exploration; while a failure is
+    shrunk, the steps of run `number` count from 1 (phase ``shrink``; they say nothing about how often
+    something fails).
     """
 
     scenario: str
@@ -69,8 +70,9 @@ class RemovalEffect:
 class FailureShrunk:
     """A failure at its smallest.
 
-    signature: of (scenario, invariant, cause). runs_used: what shrinking cost. reproduced of times: equal digests
-    and the same failure when run again. first_difference: both events where two re-runs part, when it is flaky.
+    signature: of (scenario, invariant, cause). runs_used: what shrinking cost. reproduced of times: equal
+    digests and the same failure when run again. first_difference: both events where two re-runs part, when it
+    is flaky.
     nearest_pass: the plan of the passing run that is closest; None when none was seen.
     """
 
@@ -100,7 +102,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How often a fault kind was planned at a boundary (a message kind), and how often it really struck there."""
+    """How often a fault kind was planned at a boundary (a message kind), and how often it really struck."""
 
     fault: str
     boundary: str
@@ -113,7 +115,8 @@ class ScenarioFinished:
     """The end of a scenario's search.
 
     failures: signature to the number of runs that showed that failure (its own, and those it implies).
-    infeasible: ordering constraints that were dropped. errors: runs that ended in `error`. wall_us: real time.
+    infeasible: ordering constraints that were dropped. errors: runs that ended in `error`.
+    wall_us: real time.
     """
 
     scenario: str

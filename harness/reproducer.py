@@ -21,6 +21,9 @@ from harness.plan import Plan, plan_from_json
 FORMAT = 1
 """The newest format that this version reads, and the one that it writes."""
 
+_PLACES = ("node", "a", "b", "link", "keys")
+"""The fault parameters that say where, not how much."""
+
 _TEXTS = ("paychaos", "target", "build", "scenario", "invariant", "entity", "sentence", "digest")
 
 
@@ -29,7 +32,8 @@ class Reproducer:
     """A failure that runs again.
 
     plan: the shrunk plan. digest: of the History that it must give on the build it was found on.
-    found_seed, found_run: the campaign's seed and the run number. shrunk_from: the size of the first failing plan.
+    found_seed, found_run: the campaign's seed and the run number.
+    shrunk_from: the size of the first failing plan.
     source: the user's file that defines the scenario, as it was named; empty for an installed one.
     """
 
@@ -49,7 +53,7 @@ class Reproducer:
 
     @property
     def signature(self) -> str:
-        """Groups failures of one scenario, invariant and cause; free of numbers, so equal in every campaign."""
+        """Groups failures of one scenario, invariant and cause; no numbers: equal in all campaigns."""
         return signature_of(self.scenario, self.invariant, self.plan)
 
     @property
@@ -85,7 +89,7 @@ def signature_of(scenario: str, invariant: str, plan: Plan) -> str:
 
 
 def cause_of(plan: Plan) -> tuple[str, ...]:
-    """What a plan does, entity and occurrence left out: ``lost_reply api>provider POST /v1/payment_intents.reply``."""
+    """What a plan does, without numbers: ``lost_reply api>provider POST /v1/payment_intents.reply``."""
     faults = sorted(f"{fault.kind} {boundary_of(fault)}" for fault in plan.faults)
     constraints = sorted(
         f"{_without_number(item.before)} before {_without_number(item.after)}" for item in plan.constraints
@@ -95,7 +99,7 @@ def cause_of(plan: Plan) -> tuple[str, ...]:
 
 def boundary_of(fault: Fault) -> str:
     """Where a fault strikes: the message's kind without numbers, and the node or nodes that it names."""
-    nodes = " ".join(str(value) for name, value in fault.parameters if name in ("node", "a", "b", "link", "keys"))
+    nodes = " ".join(str(value) for name, value in fault.parameters if name in _PLACES)
     place = _without_number(fault.at) if is_name(fault.at) else _place_of_moment(fault.at)
     return f"{place} {nodes}".strip() if nodes else place
 
@@ -123,7 +127,8 @@ def write(reproducer: Reproducer, path: Path) -> None:
         partial.replace(path)
     except OSError as error:
         raise InfrastructureError(
-            f"reproducer {path} cannot be written: {error.strerror}. Free the disk or name another folder with --out."
+            f"reproducer {path} cannot be written: {error.strerror}."
+            " Free the disk or name another folder with --out."
         ) from error
 
 
@@ -132,7 +137,9 @@ def read(path: Path) -> Reproducer:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"reproducer {path} does not exist. The failures of the last run are in runs/latest.") from None
+        raise UsageError(
+            f"reproducer {path} does not exist. The failures of the last run are in runs/latest/failures."
+        ) from None
     except (OSError, ValueError) as error:
         raise _damaged(path.name, str(error).splitlines()[0]) from None
     return reproducer_from_json(document, path.name)
@@ -171,8 +178,8 @@ def _from_document(name: str, document: Mapping[str, Any]) -> Reproducer:
     found = document.get("found")
     if not isinstance(found, dict):
         raise _damaged(name, f"its 'found' is {found!r}, not the seed and the run")
-    numbers = {"found.seed": found.get("seed"), "found.run": found.get("run"), "shrunk_from": document.get("shrunk_from")}
-    for key, value in numbers.items():
+    numbers = {f"found.{key}": found.get(key) for key in ("seed", "run")}
+    for key, value in {**numbers, "shrunk_from": document.get("shrunk_from")}.items():
         if type(value) is not int:
             raise _damaged(name, f"its {key!r} is {value!r}, not a whole number")
     try:

@@ -1,7 +1,7 @@
 """Seeds: named child seeds, and run seeds that remember where they came from.
 
-A child seed is the first eight bytes of ``blake2b(seed "/" name "/" name …)``, read big-endian, without its top bit.
-That is a promise: it is the same on every machine, interpreter and version of this project.
+A child seed is an eight-byte ``blake2b`` of ``SEED/NAME/NAME…``, read big-endian, without its lowest bit. That
+is a promise: it is the same on every machine, interpreter and version of this project.
 
 A run's seed is ``campaign seed * 2^20 + run number``, so that one number is enough to make the run again.
 """
@@ -33,9 +33,12 @@ def child_random(seed: int, *names: str | int) -> Random:
 def run_seed(campaign_seed: int, number: int) -> int:
     """The plan seed of a campaign's run. Raises UsageError outside of the ranges above."""
     if not 0 <= campaign_seed <= MAX_CAMPAIGN_SEED:
-        raise UsageError(f"seed {campaign_seed} is out of range; a campaign's seed is 0 to {MAX_CAMPAIGN_SEED}.")
+        raise UsageError(
+            f"seed {campaign_seed} is out of range; a campaign's seed is a whole number from 0 to"
+            f" {MAX_CAMPAIGN_SEED}."
+        )
     if not 0 <= number <= MAX_RUNS:
-        raise UsageError(f"run {number} is out of range; a campaign's runs are numbered 1 to {MAX_RUNS}.")
+        raise UsageError(f"run {number} is out of range; the runs of a campaign are 1 to {MAX_RUNS}.")
     return (campaign_seed << RUN_BITS) + number
 
 

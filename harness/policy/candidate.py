@@ -7,9 +7,9 @@ from harness.names import MessageName
 from harness.seed import child_seed
 
 WINDOWS_US = (2_000, 20_000, 200_000)
-"""How far seeded policies may reach ahead. A link takes about a millisecond, so the narrow window swaps neighbours,
-the middle one lets a request of a few round trips overtake, and the wide one whole checkouts, while it stays
-shorter than the time-outs that sensible clients have (which would turn a question of order into one of loss)."""
+"""How far seeded policies may reach ahead. A link takes about a millisecond, so the narrow window swaps
+neighbours, the middle one lets a request of a few round trips overtake, and the wide one whole checkouts, while
+it stays shorter than the time-outs of sensible clients (which would make a question of order one of loss)."""
 
 
 @dataclass(frozen=True, slots=True)

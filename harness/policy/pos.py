@@ -1,8 +1,9 @@
 """Partial order sampling over messages.
 
-Source: Yuan, Yang and Gu, "Partial Order Aware Concurrency Sampling" (CAV 2018). Each message in flight has a random
-priority and keeps it; the highest is delivered; the messages that race with the delivered one (same receiver) draw
-anew. So each order of the racing messages is sampled about evenly, however many unrelated messages surround them.
+Source: Yuan, Yang and Gu, "Partial Order Aware Concurrency Sampling" (CAV 2018). Each message in flight has a
+random priority and keeps it; the highest is delivered; the messages that race with the delivered one (same
+receiver) draw anew. So each order of the racing messages is sampled about evenly, however many unrelated
+messages surround them.
 """
 
 from collections.abc import Sequence
