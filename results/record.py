@@ -1,6 +1,6 @@
 """The record types: one frozen dataclass per row that a campaign leaves behind.
 
-Each maps one to one to a Parquet table of a results folder (see `store.py`): the field order is the column order.
+Each maps to a Parquet table of a results folder (see `store.py`); the fields in order are its columns.
 Times are integer microseconds; counts are plain integers.
 """
 
@@ -33,7 +33,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRecord:
-    """What one run says about one invariant. Every invariant of the scenario gets one, the idle ones included."""
+    """What one run says about one invariant. Every invariant of the scenario gets one, idle or not."""
 
     run: str
     invariant: str
@@ -44,8 +44,8 @@ class OutcomeRecord:
 class ViolationRecord:
     """One invariant broken for one entity in one run.
 
-    `signature` groups violations with one cause. `shrunk_size` is faults + constraints of the smallest plan known
-    to show it. `reproducer` is a path relative to the results folder, empty when none was saved for this run.
+    `signature` groups violations with one cause. `shrunk_size` is faults + constraints of the smallest plan
+    known to show it. `reproducer` is a path relative to the results folder, empty when none was saved.
     """
 
     run: str
@@ -72,7 +72,7 @@ class CoverageRecord:
 
 @dataclass(frozen=True, slots=True)
 class InvariantCount:
-    """How many runs of a scenario held, violated or never exercised an invariant. Derived from the outcomes."""
+    """How many runs of a scenario held, violated or did not exercise an invariant; counted from outcomes."""
 
     scenario: str
     invariant: str
