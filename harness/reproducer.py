@@ -3,26 +3,20 @@
 `read` answers every damaged or newer file with one UsageError: the value, the rule, the remedy.
 """
 
-import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from harness.boundary import signature_of
 from harness.errors import InfrastructureError, UsageError
-from harness.fault import Fault
-from harness.names import is_name, parse_name
 from harness.plan import Plan, plan_from_json
 
 FORMAT = 1
 """The newest format that this version reads, and the one that it writes."""
-
-_PLACES = ("node", "a", "b", "link", "keys")
-"""The fault parameters that say where, not how much."""
 
 _TEXTS = ("paychaos", "target", "build", "scenario", "invariant", "entity", "sentence", "digest")
 
@@ -80,38 +74,6 @@ class Reproducer:
             "found": {"seed": self.found_seed, "run": self.found_run},
             "shrunk_from": self.shrunk_from,
         }
-
-
-def signature_of(scenario: str, invariant: str, plan: Plan) -> str:
-    """16 hex digits over the scenario, the invariant and the kinds of what the plan does, without numbers."""
-    parts = [scenario, invariant, *cause_of(plan)]
-    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=8).hexdigest()
-
-
-def cause_of(plan: Plan) -> tuple[str, ...]:
-    """What a plan does, without numbers: ``lost_reply api>provider POST /v1/payment_intents.reply``."""
-    faults = sorted(f"{fault.kind} {boundary_of(fault)}" for fault in plan.faults)
-    constraints = sorted(
-        f"{_without_number(item.before)} before {_without_number(item.after)}" for item in plan.constraints
-    )
-    return (*faults, *constraints)
-
-
-def boundary_of(fault: Fault) -> str:
-    """Where a fault strikes: the message's kind without numbers, and the node or nodes that it names."""
-    nodes = " ".join(str(value) for name, value in fault.parameters if name in _PLACES)
-    place = _without_number(fault.at) if is_name(fault.at) else _place_of_moment(fault.at)
-    return f"{place} {nodes}".strip() if nodes else place
-
-
-def _place_of_moment(at: str) -> str:
-    return "any moment" if at.startswith("@") else at
-
-
-def _without_number(text: str) -> str:
-    name = parse_name(text)
-    link = re.sub(r"-\d+\b", "", name.link)
-    return f"{link} {name.kind}{'.reply' if name.is_reply else ''}"
 
 
 def write(reproducer: Reproducer, path: Path) -> None:

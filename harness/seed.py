@@ -1,7 +1,7 @@
 """Seeds: named child seeds, and run seeds that remember where they came from.
 
-A child seed is an eight-byte ``blake2b`` of ``SEED/NAME/NAME…``, read big-endian, without its lowest bit. That
-is a promise: it is the same on every machine, interpreter and version of this project.
+A child seed is an eight-byte ``blake2b`` of ``SEED/NAME/NAME…``, read big-endian, without its lowest bit.
+That is a promise: it is the same on every machine, interpreter and version of this project.
 
 A run's seed is ``campaign seed * 2^20 + run number``, so that one number is enough to make the run again.
 """

@@ -8,8 +8,9 @@ from harness.seed import child_seed
 
 WINDOWS_US = (2_000, 20_000, 200_000)
 """How far seeded policies may reach ahead. A link takes about a millisecond, so the narrow window swaps
-neighbours, the middle one lets a request of a few round trips overtake, and the wide one whole checkouts, while
-it stays shorter than the time-outs of sensible clients (which would make a question of order one of loss)."""
+neighbours, the middle one lets a request of a few round trips overtake, and the wide one whole checkouts,
+while it stays shorter than the time-outs of sensible clients (which would make a question of order one of
+loss)."""
 
 
 @dataclass(frozen=True, slots=True)

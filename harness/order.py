@@ -1,0 +1,53 @@
+"""Recorded orders as constraints: what makes a FIFO run follow the order of another run.
+
+Seeds and step numbers do not shrink; constraints between named messages do.
+"""
+
+from collections.abc import Sequence
+
+from harness.history import Delivery
+from harness.plan import MAX_CONSTRAINTS, Constraint
+from harness.races import find_races
+
+
+def differences(recorded: Sequence[Delivery], fifo: Sequence[Delivery]) -> tuple[Constraint, ...]:
+    """The racing pairs that the recorded order turned round, seen from the FIFO run of the same faults.
+
+    A message that only the recorded run knows is compared with the order in which the messages were sent.
+    """
+    place = {str(delivery.name): index for index, delivery in enumerate(fifo)}
+    sent_us = {str(delivery.name): delivery.sent_us for delivery in recorded}
+    found = []
+    for race in find_races(recorded):
+        one, other = place.get(race.first), place.get(race.second)
+        if one is None or other is None:
+            is_turned = sent_us[race.first] > sent_us[race.second]
+        else:
+            is_turned = one > other
+        if is_turned:
+            found.append(race)
+    if len(found) > MAX_CONSTRAINTS:
+        found = sorted(found, key=lambda race: (race.rank, race.gap_us))[:MAX_CONSTRAINTS]
+    return tuple(Constraint(race.first, race.second) for race in found)
+
+
+def full_order(recorded: Sequence[Delivery]) -> tuple[Constraint, ...]:
+    """Each message after the one that the same node got before it: the whole order, for when less will not
+    do."""
+    last: dict[str, str] = {}
+    chain = []
+    for delivery in recorded:
+        name, receiver = str(delivery.name), delivery.name.receiver
+        if receiver in last:
+            chain.append(Constraint(last[receiver], name))
+        last[receiver] = name
+    return tuple(chain[:MAX_CONSTRAINTS])
+
+
+def follows(deliveries: Sequence[Delivery], constraints: Sequence[Constraint]) -> bool:
+    """Whether a run delivered every `before` ahead of its `after`."""
+    place = {str(delivery.name): index for index, delivery in enumerate(deliveries)}
+    return all(
+        item.before in place and item.after in place and place[item.before] < place[item.after]
+        for item in constraints
+    )

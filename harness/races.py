@@ -1,0 +1,116 @@
+"""Racing pairs: which messages of a run could have come in the other order, and where that could matter.
+
+Two messages race when they go to the same node, neither is a cause of the other, and the node is one where
+the order can be seen: any process, or a store where both touch the same table or key (or one ends a
+transaction).
+
+Causes are read from virtual time: application code takes none, so a message is sent at the very microsecond
+at which the delivery that caused it came. A message that no delivery explains was sent by a timer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.history import Delivery
+from harness.names import MessageName
+
+STORE_PROTOCOLS = ("postgres", "resp")
+_ENDS = frozenset(("COMMIT", "ROLLBACK"))
+_READS = frozenset(("SELECT", "GET", "MGET", "EXISTS", "TTL", "PTTL", "HGET", "HGETALL"))
+_IDLE = frozenset(("BEGIN", "START", "SET", "SHOW", "RESET", "DEALLOCATE", "STARTUP", "SYNC"))
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """`first` was delivered before `second`. rank: how likely it matters, 0 first; gap_us: how near it
+    was."""
+
+    first: str
+    second: str
+    rank: int
+    gap_us: int
+
+
+def find_races(deliveries: Sequence[Delivery], limit: int | None = None) -> list[Race]:
+    """The racing pairs in the order in which they were completed; with a limit, the likeliest of them."""
+    ancestors = _ancestors(deliveries)
+    ends_us = {delivery.name: delivery.at_us for delivery in deliveries}
+    by_receiver: dict[str, list[int]] = {}
+    found: list[Race] = []
+    for later, second in enumerate(deliveries):
+        earlier = by_receiver.setdefault(second.name.receiver, [])
+        for index in earlier:
+            first = deliveries[index]
+            if ancestors[later] >> index & 1 or _is_sequel(first, second, ends_us):
+                continue
+            rank = _rank(first, second)
+            if rank is not None:
+                gap_us = max(0, second.sent_us - first.at_us)
+                found.append(Race(str(first.name), str(second.name), rank, gap_us))
+        earlier.append(later)
+    if limit is None or len(found) <= limit:
+        return found
+    likeliest = sorted(range(len(found)), key=lambda index: (found[index].rank, found[index].gap_us, index))
+    return [found[index] for index in sorted(likeliest[:limit])]
+
+
+def _ancestors(deliveries: Sequence[Delivery]) -> list[int]:
+    """Per delivery, the bit set of the deliveries that certainly came before it in every order.
+
+    Where several deliveries could be the cause, only what they all have in common is certain.
+    """
+    requests = {item.name: index for index, item in enumerate(deliveries) if not item.name.is_reply}
+    arrivals: dict[tuple[str, int], list[int]] = {}
+    sets: list[int] = []
+    for index, delivery in enumerate(deliveries):
+        causes = arrivals.get((delivery.name.sender, delivery.sent_us), [])
+        if delivery.name.is_reply:
+            request = _request_of(delivery, requests)
+            causes = [] if request is None or request >= index else [request]
+        masks = [sets[cause] | 1 << cause for cause in causes]
+        common = masks[0] if masks else 0
+        for mask in masks[1:]:
+            common &= mask
+        sets.append(common)
+        arrivals.setdefault((delivery.name.receiver, delivery.at_us), []).append(index)
+    return sets
+
+
+def _request_of(reply: Delivery, requests: dict[MessageName, int]) -> int | None:
+    name = reply.name
+    return requests.get(type(name)(name.source, name.destination, name.kind, name.number))
+
+
+def _is_sequel(first: Delivery, second: Delivery, ends_us: dict[MessageName, int]) -> bool:
+    """Whether `second` was sent on the link of `first` after that exchange was over: the same connection,
+    used again, as far as one can see. Causes show most of it; this is for timers (a worker that polls)."""
+    if first.name.link != second.name.link or first.name.is_reply != second.name.is_reply:
+        return False
+    end_us = first.at_us if first.name.is_reply else ends_us.get(first.name.reply)
+    return end_us is not None and second.sent_us > end_us
+
+
+def _rank(first: Delivery, second: Delivery) -> int | None:
+    """0: writes that conflict, and requests or callbacks that meet something at a process; 1: reads that meet
+    a write, and answers from different nodes; 2: what hardly ever matters; None: no race."""
+    if first.name.is_reply and second.name.is_reply:
+        return 2 if first.name.link == second.name.link else 1
+    if first.name.is_reply or second.name.is_reply or first.protocol not in STORE_PROTOCOLS:
+        return 0
+    one, other = first.name.kind.split(), second.name.kind.split()
+    if one[0] in _ENDS or other[0] in _ENDS:
+        return None if _is_idle(one, first) or _is_idle(other, second) else 1
+    if not _objects(one) & _objects(other):
+        return None
+    reads = (one[0] in _READS) + (other[0] in _READS)
+    return (0, 1, 2)[reads] if first.protocol == "postgres" or reads < 2 else None
+
+
+def _is_idle(words: list[str], delivery: Delivery) -> bool:
+    """Statements that touch no row. (`SET` is one of them in PostgreSQL, and a write in Redis.)"""
+    return delivery.protocol == "postgres" and words[0] in _IDLE
+
+
+def _objects(words: list[str]) -> frozenset[str]:
+    """The tables or keys that a kind names: all but the verb."""
+    return frozenset(word.strip(",") for word in words[1:])

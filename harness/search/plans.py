@@ -1,0 +1,143 @@
+"""The plans of a search, in the order in which they are run. A pure function of scenario, probe and seed.
+
+Nothing here depends on what a run showed (but for the probe), nor on the time it took: so run 318 has the
+same plan in a campaign of 400 runs, in one of ten minutes, and when it is replayed alone.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from harness.boundary import boundary_of
+from harness.events import Phase
+from harness.fault import Fault
+from harness.plan import Constraint, Plan
+from harness.scenario import Scenario
+from harness.seed import child_random, child_seed, run_seed
+from harness.seen import Seen
+from harness.strategies import Parts, draw, inputs, parts, simplest_inputs
+
+TURNS: tuple[Phase, ...] = ("sweep", "sweep", "drawn", "order")
+"""Whose turn it is. The sweep is cheap and finds most, and ends; the others go on for ever."""
+
+BATCH = 50
+POLICIES = ("pos", "random")
+FAULTS_IN_ORDER_RUNS = (0, 0, 0, 1, 1, 2)
+"""Half of the runs in a random order have no fault: races need none, and faults hide races as often as
+not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A plan and its place in the campaign."""
+
+    number: int
+    phase: Phase
+    plan: Plan
+
+
+def first_plan(scenario: Scenario, seed: int) -> Numbered:
+    """The probe: FIFO, no fault, the simplest inputs."""
+    return Numbered(1, "probe", Plan(run_seed(seed, 1), simplest_inputs(scenario)))
+
+
+def further_plans(scenario: Scenario, seen: Seen, seed: int) -> Iterator[Numbered]:
+    """Run 2 and on: the scenario's hazards, then sweep, drawn plans and random orders in turn.
+
+    It ends only when nothing new is left to try.
+    """
+    simplest = simplest_inputs(scenario)
+    number = 1
+    for number, hazard in enumerate(scenario.hazards, start=2):
+        given = hazard.inputs or simplest
+        yield Numbered(number, "hazard", hazard.with_(seed=run_seed(seed, number), inputs=given))
+    sources = {
+        "sweep": _sweep(scenario, seen, simplest, seed),
+        "drawn": _drawn(scenario, seen, seed),
+        "order": _random_orders(scenario, seen, seed),
+    }
+    tried = {_key(({}, (), ()))}
+    while sources:
+        for phase in TURNS:
+            plan = _next_new(sources[phase], tried) if phase in sources else None
+            if plan is None:
+                sources.pop(phase, None)
+                continue
+            number += 1
+            yield Numbered(number, phase, plan.with_(seed=run_seed(seed, number)))
+
+
+def _next_new(source: Iterator[Plan], tried: set[str]) -> Plan | None:
+    """The next plan that was not tried. Random orders differ by their seed, so they are always new."""
+    for plan in source:
+        key = _key((dict(plan.inputs), plan.faults, plan.constraints))
+        if plan.policy != "fifo":
+            return plan
+        if key not in tried:
+            tried.add(key)
+            return plan
+    return None
+
+
+def _sweep(scenario: Scenario, seen: Seen, simplest: dict[str, Any], seed: int) -> Iterator[Plan]:
+    """Every fault alone and every racing pair turned round alone: at each boundary once before at any
+    twice."""
+    single: list[tuple[int, Fault | Constraint]] = []
+    times: dict[tuple[str, str], int] = {}
+    for kind in scenario.faults:
+        for fault in seen.faults(kind):
+            boundary = kind, boundary_of(fault)
+            times[boundary] = times.get(boundary, 0) + 1
+            single.append((times[boundary], fault))
+    single.extend((1 + place // BATCH, item) for place, item in enumerate(seen.constraints))
+    child_random(seed, scenario.name, "sweep").shuffle(single)
+    single.sort(key=lambda item: item[0])
+    for _, part in single:
+        if isinstance(part, Fault):
+            yield Plan(0, simplest, faults=(part,))
+        else:
+            yield Plan(0, simplest, constraints=(part,))
+
+
+def _drawn(scenario: Scenario, seen: Seen, seed: int) -> Iterator[Plan]:
+    """Plans that Hypothesis draws, batch after batch, until a batch brings nothing that an earlier one had
+    not."""
+    strategy = parts(scenario, seen)
+    known: set[str] = set()
+    batch = 0
+    while True:
+        drawn = draw(strategy, child_seed(seed, scenario.name, "drawn", batch), BATCH)
+        fresh = [item for item in drawn if _key(item) not in known]
+        if not fresh:
+            return
+        known.update(_key(item) for item in fresh)
+        for values, faults, constraints in fresh:
+            yield Plan(0, values, faults, constraints)
+        batch += 1
+
+
+def _random_orders(scenario: Scenario, seen: Seen, seed: int) -> Iterator[Plan]:
+    """Seeded orders with few faults or none, outside of Hypothesis, for ever."""
+    if not scenario.constraints:
+        return
+    random = child_random(seed, scenario.name, "order")
+    batch = 0
+    while True:
+        drawn = draw(inputs(scenario), child_seed(seed, scenario.name, "inputs", batch), BATCH)
+        for index in range(BATCH):
+            faults = _some_faults(scenario, seen, random)
+            yield Plan(0, drawn[index % len(drawn)], faults, policy=POLICIES[index % len(POLICIES)])
+        batch += 1
+
+
+def _some_faults(scenario: Scenario, seen: Seen, random: Random) -> tuple[Fault, ...]:
+    count = min(random.choice(FAULTS_IN_ORDER_RUNS), scenario.max_faults)
+    kinds = [kind for kind in scenario.faults if seen.faults(kind)]
+    return tuple(random.choice(seen.faults(random.choice(kinds))) for _ in range(count if kinds else 0))
+
+
+def _key(drawn: Parts) -> str:
+    values, faults, constraints = drawn
+    return json.dumps([values, sorted(map(str, faults)), sorted(map(str, constraints))], sort_keys=True)
