@@ -1,0 +1,165 @@
+"""Talking to the provider about one attempt.
+
+Every call that moves money carries an idempotency key that was committed to PostgreSQL before the call, so
+any process may repeat it at any time: the provider executes it once. What comes back is a Report, never an
+exception:
+
+1. an answer with an outcome is Paid or Declined;
+2. no answer, a conflict (409), a rate limit (429), a server error: Unknown. The charge may exist;
+3. so Unknown is asked again, under the same key, by whoever looks at the attempt next.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any
+
+import stripe
+
+from targets.checkout.provider import PROVIDER_TIMEOUT_S
+from targets.checkout.reference.attempt import Declined, Paid, Report, Unknown
+
+FIRST_PAUSE_S = 0.2
+# One customer waits for this: after it the worker goes on alone and the customer is told "processing".
+SUBMIT_BUDGET_S = 2.5
+# How far apart the provider's clock and ours may be.
+CLOCK_TOLERANCE_S = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What the provider is told. ``created_at`` in Unix seconds, ``amount`` in minor units."""
+
+    id: str
+    order_id: str
+    provider_key: str
+    amount: int
+    currency: str
+    payment_method: str
+    created_at: float
+    payment_intent: str | None = None
+
+
+class Payments:
+    """The provider, seen from the checkout."""
+
+    def __init__(self, client: stripe.StripeClient) -> None:
+        self._intents = client.v1.payment_intents
+        self._refunds = client.v1.refunds
+
+    async def submit(self, attempt: Attempt) -> Report:
+        """Charges, repeating quick failures under the same key until SUBMIT_BUDGET_S is used up."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + SUBMIT_BUDGET_S
+        pause = FIRST_PAUSE_S
+        while True:
+            report = await self.charge(attempt)
+            pause_now = pause * random.uniform(0.5, 1.0)
+            if not isinstance(report, Unknown) or clock() + pause_now >= deadline:
+                return report
+            await asyncio.sleep(pause_now)
+            pause *= 2
+
+    async def charge(self, attempt: Attempt) -> Report:
+        """One request to charge. Safe to repeat: the key belongs to the attempt, not to the call."""
+        try:
+            return await _report(
+                self._intents.create_async(
+                    {
+                        "amount": attempt.amount,
+                        "currency": attempt.currency,
+                        "payment_method": attempt.payment_method,
+                        "confirm": True,
+                        "error_on_requires_action": True,
+                        "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+                        "metadata": {"order_id": attempt.order_id, "attempt_id": attempt.id},
+                    },
+                    {"idempotency_key": attempt.provider_key},
+                )
+            )
+        except stripe.InvalidRequestError as error:
+            # Refused before anything was executed, and it would be refused again.
+            return Declined(error.code or "invalid_request")
+
+    async def look_up(self, payment_intent: str) -> Report:
+        """The state of a payment whose id we know, as it is now."""
+        try:
+            return await _report(self._intents.retrieve_async(payment_intent))
+        except stripe.InvalidRequestError as error:
+            return Unknown(_reason(error), payment_intent)
+
+    async def find(self, attempt: Attempt) -> Report | None:
+        """Looks for the attempt among the provider's payments; None when the provider says there is none."""
+        try:
+            async with asyncio.timeout(PROVIDER_TIMEOUT_S):
+                page = await self._intents.list_async(
+                    {"limit": 100, "created": {"gte": int(attempt.created_at) - CLOCK_TOLERANCE_S}}
+                )
+                async for intent in page.auto_paging_iter():
+                    if intent.to_dict().get("metadata", {}).get("attempt_id") == attempt.id:
+                        return intent_report(intent.to_dict())
+        except (stripe.StripeError, TimeoutError) as error:
+            return Unknown(_reason(error))
+        return None
+
+    async def cancel(self, attempt: Attempt, payment_intent: str) -> Report:
+        """Makes sure that a payment the customer never completed stays uncompleted."""
+        options: stripe.RequestOptions = {"idempotency_key": f"{attempt.provider_key}-cancel"}
+        try:
+            return await _report(self._intents.cancel_async(payment_intent, {}, options))
+        except stripe.InvalidRequestError:
+            # Not in a state that can be cancelled: it has gone on, so ask where to.
+            return await self.look_up(payment_intent)
+
+    async def refund(self, attempt: Attempt, payment_intent: str) -> str | None:
+        """Gives all the money back; the refund's id, or None when the answer is not known yet."""
+        try:
+            async with asyncio.timeout(PROVIDER_TIMEOUT_S):
+                refund = await self._refunds.create_async(
+                    {"payment_intent": payment_intent, "metadata": {"attempt_id": attempt.id}},
+                    {"idempotency_key": f"{attempt.provider_key}-refund"},
+                )
+        except stripe.InvalidRequestError as error:
+            return "already_refunded" if error.code == "charge_already_refunded" else None
+        except (stripe.StripeError, TimeoutError):
+            return None
+        return refund.id if refund.status in ("succeeded", "pending") else None
+
+
+def intent_report(intent: dict[str, Any]) -> Report:
+    """What a PaymentIntent object says. Only ``succeeded`` and ``canceled`` are outcomes of their own."""
+    match intent["status"]:
+        case "succeeded":
+            return Paid(intent["id"], intent["amount_received"], intent["currency"])
+        case "canceled":
+            return Declined("payment_canceled", intent["id"])
+        case "requires_payment_method" if intent.get("last_payment_error"):
+            return Declined(_decline_code(intent["last_payment_error"]), intent["id"])
+        case status:
+            return Unknown(f"payment is {status}", intent["id"])
+
+
+async def _report(call: Awaitable[stripe.PaymentIntent]) -> Report:
+    """The outcome of one call; what a refusal (InvalidRequestError) means, only the caller knows."""
+    try:
+        async with asyncio.timeout(PROVIDER_TIMEOUT_S):
+            intent = await call
+    except stripe.CardError as error:
+        body = error.json_body if isinstance(error.json_body, dict) else {}
+        details = body.get("error", {})
+        return Declined(_decline_code(details), (details.get("payment_intent") or {}).get("id"))
+    except stripe.InvalidRequestError:
+        raise
+    except (stripe.StripeError, TimeoutError) as error:
+        return Unknown(_reason(error))
+    return intent_report(intent.to_dict())
+
+
+def _decline_code(details: dict[str, Any]) -> str:
+    return str(details.get("decline_code") or details.get("code") or "card_declined")
+
+
+def _reason(error: Exception) -> str:
+    status = getattr(error, "http_status", None)
+    return f"{type(error).__name__} {status}" if status else type(error).__name__
