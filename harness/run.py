@@ -47,7 +47,7 @@ class Run:
 
     hits: per fault of the plan, whether it was really injected. enforced: per constraint, whether `after` was
     delivered after `before`. infeasible: constraints dropped because holding would have stopped the world.
-    events, rows, exports: only when asked for (`detail`), they are large.
+    events, rows, exports, contents (message name to its text): only when asked for (`detail`), they are large.
     """
 
     scenario: str
@@ -68,3 +68,4 @@ class Run:
     events: list[Event] = field(default_factory=list)
     rows: list[RowChange] = field(default_factory=list)
     exports: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    contents: dict[str, str] = field(default_factory=dict)

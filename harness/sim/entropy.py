@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import time_machine
 
-from harness.errors import NotSimulated
+from harness.errors import PaychaosError
 from harness.sim.clock import START_US, Agenda
 
 
@@ -28,6 +28,9 @@ class Guest(Protocol):
     random: random.Random
     environ: dict[str, str]
     skew_us: int
+
+    def refuse(self, what: str, remedy: str) -> PaychaosError:
+        """The error for something that the simulation does not model; it ends the run."""
 
 
 current: Guest | None = None
@@ -135,9 +138,7 @@ def _sleep(seconds: float, /) -> None:
     if current is None:
         _real_sleep(seconds)
         return
-    raise NotSimulated(
-        f"time.sleep({seconds}) in process {current.name!r}", "It would stop the whole process; use asyncio.sleep."
-    )
+    raise current.refuse(f"time.sleep({seconds})", "It would stop the whole process; use asyncio.sleep.")
 
 
 _real_urandom = os.urandom

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sniffio import thread_local as sniffio_library
 
-from harness.errors import LimitExceeded, NotSimulated
+from harness.errors import LimitExceeded
 from harness.sim.clock import Entry
 from harness.sim.transport import SimServer, SimTransport
 
@@ -156,8 +156,6 @@ class GuestLoop(asyncio.BaseEventLoop):
         if self.is_dead:
             return
         error = context.get("exception")
-        if isinstance(error, NotSimulated | LimitExceeded):
-            raise error
         self.process.network.record(
             "unhandled", self.process.name, context.get("message", ""), type(error).__name__ if error else ""
         )
@@ -197,7 +195,7 @@ class GuestLoop(asyncio.BaseEventLoop):
             host, port = self._socket_addresses.pop(sock.fileno())
         host = _text(host)
         if ssl:
-            raise NotSimulated(
+            raise self.process.network.refuse(
                 f"TLS to {host}:{port} from process {self.process.name!r}",
                 "Links are plain inside the simulation: give the process an http:// (or sslmode=disable) URL.",
             )
@@ -213,7 +211,7 @@ class GuestLoop(asyncio.BaseEventLoop):
         self, protocol_factory: Any, host: Any = None, port: Any = None, *, ssl: Any = None, **options: Any
     ) -> SimServer:
         if ssl:
-            raise NotSimulated(f"a TLS server in process {self.process.name!r}", "Serve plain HTTP in the simulation.")
+            raise self.process.network.refuse(f"a TLS server in process {self.process.name!r}", "Serve plain HTTP in the simulation.")
         server = SimServer(self, protocol_factory, port or 0)
         self._servers[port or 0] = server
         return server
@@ -226,9 +224,8 @@ class GuestLoop(asyncio.BaseEventLoop):
 
     def __getattribute__(self, name: str) -> Any:
         if name in _NOT_SIMULATED:
-            raise NotSimulated(
-                f"loop.{name}() in process {object.__getattribute__(self, 'process').name!r}", _NOT_SIMULATED[name]
-            )
+            process = super().__getattribute__("process")
+            raise process.network.refuse(f"loop.{name}() in process {process.name!r}", _NOT_SIMULATED[name])
         return super().__getattribute__(name)
 
 

@@ -7,11 +7,10 @@ is one delivery or one timer; the earlier goes first, a delivery before a timer 
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import count
 
-from harness.errors import LimitExceeded, NotSimulated
+from harness.errors import LimitExceeded, NotSimulated, PaychaosError
 from harness.history import Delivery, Event, History
 from harness.names import MessageName, NameBook
 from harness.policy import Candidate, Policy
@@ -47,6 +46,7 @@ class Network:
         self.is_cut: Callable[[Lane], bool] = lambda lane: False
         self.is_refusing: Callable[[str], bool] = lambda link: False
         self.contents: dict[str, bytes] | None = None
+        self.fatal: PaychaosError | None = None
         self.nodes: dict[str, Node] = {}
         self._policy = policy
         self._max_steps = max_steps
@@ -63,6 +63,12 @@ class Network:
     def instances(self, service: str) -> list[Node]:
         return [node for node in self.nodes.values() if node.service_name == service]
 
+    def refuse(self, what: str, remedy: str) -> NotSimulated:
+        """The error for something not simulated; the run ends with it even if the target swallows it."""
+        error = NotSimulated(what, remedy)
+        self.fatal = self.fatal or error
+        return error
+
     def record(self, kind: str, who: str, what: str, detail: str = "") -> None:
         self.history.add(Event(self.agenda.elapsed_us, kind, who, what, detail))
 
@@ -72,7 +78,7 @@ class Network:
         """Opens a connection to a service; among several instances that are up, each gets its turn."""
         instances = self.instances(service)
         if not instances:
-            raise NotSimulated(
+            raise self.refuse(
                 f"a connection to {service}:{port} from process {client.name!r}",
                 f"The simulated network has {', '.join(sorted(self.nodes))}; add a Dependency or a Process for it.",
             )
@@ -321,6 +327,3 @@ class Network:
         endpoint.opened()
         if client_end is not None:
             client_end.opened()
-
-
-__all__ = ["HOLD_US", "LATENCY_US", "Network", "deque"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from harness.names import MessageName
+from harness.sim.call import start_call
 from harness.sim.connection import Connection, Endpoint
 from harness.sim.service import Service
-from harness.wire import Conversation, Frame, NewConversation, WireError
+from harness.wire import Conversation, Frame, NewConversation
+from harness.wire.http import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
     from random import Random
@@ -47,6 +49,10 @@ class Node:
 
     def crash(self) -> None:
         """Power cut. The opposite of `restart`."""
+        self.go_down()
+
+    def go_down(self) -> None:
+        """Stops serving; what a store has committed stays."""
         self.is_up = False
         self.network.sever(self)
 
@@ -107,6 +113,12 @@ class ServiceEnd:
     def abort(self) -> None:
         self._leave(reset=True)
 
+    def forget(self) -> None:
+        """The node under the service went down: its side of the connection is gone."""
+        if self._open:
+            self._open = False
+            self._service.closed(self)
+
     def _leave(self, reset: bool) -> None:
         if self._open:
             self._open = False
@@ -125,8 +137,8 @@ class ServiceNode(Node):
         self._new_conversation = conversation
         self.random = random
         self.service: Service
+        self.callback_kind: str | None = None
         self.on_crash: Callable[[], None] | None = None
-        self.on_restart: Callable[[], None] | None = None
 
     @property
     def now_us(self) -> int:
@@ -139,6 +151,12 @@ class ServiceNode(Node):
         text = " ".join(f"{key}={value}" for key, value in detail.items())
         self.network.record("noted", self.name, kind, text)
 
+    def call(self, url: str, request: HttpRequest, timeout_us: int, done: Callable[[HttpResponse | None], None]) -> None:
+        """Sends an HTTP request of this node's own (a callback) to a service of the network."""
+        parts = urlsplit(url)
+        start_call(self.network, self, parts.hostname or "", parts.port or 80, request, timeout_us, done,
+                   self.callback_kind)
+
     def conversation(self, port: int) -> Conversation:
         return self._new_conversation() if self._new_conversation else self.service.conversation()
 
@@ -150,46 +168,9 @@ class ServiceNode(Node):
         if self.on_crash:
             self.on_crash()
 
-    def restart(self) -> None:
-        if self.on_restart:
-            self.on_restart()
-        super().restart()
-
-
-class CallEnd:
-    """The client's end of one request that our own side makes: a customer's, or a dependency's callback."""
-
-    def __init__(self, reader: Callable[[bytes], object | None], done: Callable[[object | None], None]) -> None:
-        self._reader = reader
-        self._done = done
-        self.connection: Connection
-        self.request = b""
-        self.is_over = False
-
-    def opened(self) -> None:
-        self.connection.send_request_bytes(self.request)
-
-    def received(self, data: bytes, frame: Frame | None) -> None:
-        try:
-            answer = self._reader(data)
-        except WireError:
-            answer = None
-            self._finish(None)
-        if answer is not None:
-            self._finish(answer)
-
-    def ended(self, reset: bool) -> None:
-        self._finish(None)
-
-    def give_up(self) -> None:
-        """The caller's time-out: the connection is closed, whatever comes later is not looked at."""
-        self._finish(None)
-
-    def _finish(self, answer: object | None) -> None:
-        if not self.is_over:
-            self.is_over = True
-            self.connection.close(from_client=True)
-            self._done(answer)
-
-
-__all__ = ["CallEnd", "ClientNode", "MessageName", "Node", "ServiceEnd", "ServiceNode"]
+    def go_down(self) -> None:
+        ends = [connection.to_server.endpoint for connection in self.connections]
+        super().go_down()
+        for end in ends:
+            if isinstance(end, ServiceEnd):
+                end.forget()

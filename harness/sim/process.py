@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any
 
-from harness.errors import LimitExceeded, NotSimulated
+from harness.errors import PaychaosError
 from harness.sim import entropy, modules
 from harness.sim.asgi import AsgiConnection, Lifespan
 from harness.sim.connection import Connection, Endpoint
@@ -83,6 +83,9 @@ class ProcessNode(Node):
             if previous is None:
                 modules.activate(None)
 
+    def refuse(self, what: str, remedy: str) -> PaychaosError:
+        return self.network.refuse(f"{what} in process {self.name!r}", remedy)
+
     @property
     def address(self) -> str:
         return self.address_of(self.name)
@@ -108,7 +111,7 @@ class ProcessNode(Node):
         for number, node in enumerate(nodes, start=1):
             if host in (node.service_name, f"10.0.0.{number}"):
                 return node.service_name
-        raise NotSimulated(
+        raise self.network.refuse(
             f"a connection to {host}:{port} from process {self.name!r}{_caller()}",
             f"The simulated network has {', '.join(sorted({node.service_name for node in nodes}))};"
             " run with --world live, or give the process a fake.",
@@ -135,8 +138,7 @@ class ProcessNode(Node):
         task.add_done_callback(self._main_ended)
         self.loop.call_soon(self._started, None)
 
-    @staticmethod
-    def _main_coroutine(entry: Any) -> Any:
+    def _main_coroutine(self, entry: Any) -> Any:
         """An async `main` gives its coroutine; a plain one is expected to call `asyncio.run`."""
         if inspect.iscoroutinefunction(entry):
             return entry()
@@ -147,7 +149,7 @@ class ProcessNode(Node):
                 return found.coroutine
         if inspect.isawaitable(result):
             return result
-        raise NotSimulated(
+        raise self.network.refuse(
             f"the entry {entry!r} returned {result!r}",
             "A main entry must be an async function, or a function that calls asyncio.run.",
         )
@@ -163,8 +165,6 @@ class ProcessNode(Node):
 
     def _main_ended(self, task: asyncio.Task[Any]) -> None:
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, NotSimulated | LimitExceeded):
-            raise error
         self._ended(f"{type(error).__name__}: {error}" if error else "returned")
 
     def _ended(self, reason: str) -> None:
