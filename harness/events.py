@@ -47,7 +47,10 @@ class RunFinished:
 
 @dataclass(frozen=True)
 class FailureFound:
-    """A failure that is new: not implied by one already shrunk. Shrinking starts."""
+    """The first violation of an invariant in this search; it is about to be shrunk, so FailureShrunk follows.
+
+    Further causes of the same violation are announced by their FailureShrunk alone.
+    """
 
     scenario: str
     build: str

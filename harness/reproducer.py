@@ -6,7 +6,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,13 @@ FORMAT = 1
 _TEXTS = ("paychaos", "target", "build", "scenario", "invariant", "entity", "sentence", "digest")
 
 
+def _our_version() -> str:
+    try:
+        return version("paychaos")
+    except PackageNotFoundError:
+        return "unpackaged"
+
+
 @dataclass(frozen=True)
 class Reproducer:
     """A failure that runs again.
@@ -28,7 +35,7 @@ class Reproducer:
     plan: the shrunk plan. digest: of the History that it must give on the build it was found on.
     found_seed, found_run: the campaign's seed and the run number.
     shrunk_from: the size of the first failing plan.
-    source: the user's file that defines the scenario, as it was named; empty for an installed one.
+    paychaos: the version that wrote it. source: the user's file that defines the scenario, as it was named; empty for an installed one.
     """
 
     target: str
@@ -43,7 +50,7 @@ class Reproducer:
     found_run: int
     shrunk_from: int
     source: str = ""
-    paychaos: str = ""
+    paychaos: str = field(default_factory=_our_version)
 
     @property
     def signature(self) -> str:
@@ -61,7 +68,7 @@ class Reproducer:
     def to_json(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
-            "paychaos": self.paychaos or _our_version(),
+            "paychaos": self.paychaos,
             "target": self.target,
             "build": self.build,
             "scenario": self.scenario,
@@ -162,10 +169,3 @@ def _damaged(name: str, why: str) -> UsageError:
     return UsageError(
         f"reproducer {name} is damaged: {why}. Restore the file, or run the campaign again with its seed."
     )
-
-
-def _our_version() -> str:
-    try:
-        return version("paychaos")
-    except PackageNotFoundError:
-        return "unpackaged"

@@ -35,9 +35,9 @@ Part = Fault | Constraint
 
 
 class Runner(Protocol):
-    """One scenario on one build."""
+    """One build of a target, ready to run."""
 
-    def run(self, plan: Plan, *, detail: bool = False) -> Run:
+    def run(self, scenario: Scenario, plan: Plan, *, detail: bool = False) -> Run:
         """Executes the plan; with `detail`, the Run holds events, rows and exports too."""
 
 
@@ -113,7 +113,7 @@ class _Shrinker:
 
     def _execute(self, plan: Plan, *, detail: bool = False) -> Run:
         self._used += 1
-        run = self._runner.run(plan, detail=detail)
+        run = self._runner.run(self._scenario, plan, detail=detail)
         self._on_run(run)
         return run
 

@@ -57,7 +57,7 @@ def plan_of_seed(runner: Runner, scenario: Scenario, seed: int) -> Plan:
     probe = first_plan(scenario, campaign)
     if number == probe.number:
         return probe.plan
-    seen = seen_in(runner.run(probe.plan), scenario)
+    seen = seen_in(runner.run(scenario, probe.plan), scenario)
     for numbered in further_plans(scenario, seen, campaign):
         if numbered.number == number:
             return numbered.plan
@@ -96,7 +96,7 @@ class _Search:
         self._finish(probe.build)
 
     def _explore(self, numbered: Numbered) -> Run:
-        run = self._runner.run(numbered.plan)
+        run = self._runner.run(self._scenario, numbered.plan)
         self._purse.runs += 1
         self._tallies.add(run)
         self._emit(run_finished(run, numbered.number, numbered.phase))
@@ -116,7 +116,8 @@ class _Search:
         is_first = self._known.is_first_of(violation.invariant)
         if not is_first and (self._purse.is_half_spent or not self._known.may_try(violation.invariant)):
             return
-        self._emit(FailureFound(self._scenario.name, run.build, number, violation, run.plan))
+        if is_first:
+            self._emit(FailureFound(self._scenario.name, run.build, number, violation, run.plan))
         shrunk = self._shrink(run, violation, number, MAX_SHRINK_RUNS if is_first else FURTHER_SHRINK_RUNS)
         signature = signature_of(self._scenario.name, violation.invariant, shrunk.plan)
         if self._known.add(signature, violation.invariant, shrunk.plan):
