@@ -15,7 +15,7 @@ from harness.names import is_name, parse_name
 Anchor = Literal["request", "reply", "message", "moment", "operation"]
 """What `at` may name: one leg, either leg, either leg or a time, or a dependency's own operation."""
 
-Value = int | str
+Value = int | str | bool
 SECOND_US = 1_000_000
 
 
