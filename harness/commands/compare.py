@@ -1,0 +1,47 @@
+"""`paychaos compare`: two results folders, and what the candidate breaks, mends and no longer puts to the
+test.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from harness import reproducer
+from harness.commands.failures import find
+from harness.commands.replay import subject_on
+from harness.job import ReplayJob
+from harness.replaying import replay
+from results.compare import compare, replays_needed
+from results.comparison_text import render_comparison
+from results.store import ResultStore
+
+NAME = "compare"
+HELP = "compare two results folders: new, fixed, still failing, no longer exercised"
+EXAMPLES = ("paychaos compare runs/base runs/candidate", "paychaos compare runs/20261120-a runs/latest")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("base", type=Path, metavar="BASE", help="the results folder to compare with")
+    parser.add_argument("candidate", type=Path, metavar="CANDIDATE", help="the results folder of the change")
+    parser.add_argument("--quiet", action="store_true", help="nothing about the replays on standard error")
+
+
+def execute(options: argparse.Namespace) -> int:
+    base, candidate = ResultStore.open(options.base), ResultStore.open(options.candidate)
+    replayed = {}
+    for name in replays_needed(base, candidate):
+        if not options.quiet:
+            print(f"replaying {name} on the candidate …", file=sys.stderr)
+        replayed[name] = holds(base.folder / name, candidate)
+    comparison = compare(base, candidate, replayed)
+    print(render_comparison(comparison), end="")
+    return comparison.exit_code
+
+
+def holds(path: Path, candidate: ResultStore) -> bool:
+    """Whether the old failure's plan, run on the candidate's build, exercises its invariant and holds."""
+    found = find(str(path))
+    old = reproducer.read(path)
+    build = f"{candidate.info['target']}:{candidate.info['build']}"
+    done = replay(ReplayJob(subject_on(found, build), found.plan))
+    return done.first.invariants.get(old.invariant) == "held"
