@@ -2,7 +2,7 @@
 
 The unit is an invariant in a scenario. Runs are paired by (scenario, seed); a pair counts for an invariant
 when both runs exercised it. "Fixed" is a claim about the old failure: it needs the old reproducers, replayed
-on the candidate and holding. Without that an absent violation is "not seen"; an idle invariant is never fixed.
+on the candidate and holding. Else an absent violation is "not seen"; an idle invariant is never fixed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,11 +18,12 @@ Change = Literal["new", "still_failing", "fixed", "not_seen", "lost", "clean", "
 """What became of an invariant in a scenario.
 
 lost: exercised in the base, and now nowhere; or violated in the base, and not exercised here any more.
-elsewhere: held in the base, now exercised only in other scenarios. clean: held in the candidate. idle: neither.
+elsewhere: held in the base, now exercised only in other scenarios. clean: held in the candidate.
+idle: exercised in neither.
 """
 
 Replays = Mapping[str, bool]
-"""A reproducer as the base names it, to whether the candidate, replaying it, exercised the invariant and held."""
+"""A reproducer as the base names it, to whether its replay exercised the invariant and held."""
 
 
 @dataclass(frozen=True, slots=True)

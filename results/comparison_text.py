@@ -144,24 +144,29 @@ def _paired_lines(comparison: Comparison, changed: Sequence[InvariantChange]) ->
             "No run of the base has a partner with the same scenario and seed in the candidate: "
             "the counts are not paired. Run both with one --seed."
         )
-    tested = sum(1 for invariant in comparison.invariants if invariant.p_value is not None)
-    pairs = f"Paired by scenario and seed: {count(comparison.pairs, 'pair')} of runs"
+    pairs = f"Paired by scenario and seed: {count(comparison.pairs, 'pair')} of runs."
     rows = [
         _paired_row(invariant, invariant.p_value) for invariant in changed if invariant.p_value is not None
     ]
     if not rows:
-        return [f"{pairs}."]
-    method = f"exact McNemar, Holm over {count(tested, 'invariant')}; rates of violation: Wilson 95 %"
-    return [f"{pairs} ({method})", *table(rows)]
+        return [pairs]
+    tested = sum(1 for invariant in comparison.invariants if invariant.p_value is not None)
+    head = ("violated in", "only base", "only candidate", "p", "base", "candidate")
+    return [
+        pairs,
+        *table([head, *rows]),
+        f" p: exact McNemar, Holm over {count(tested, 'invariant')}; rates: Wilson 95 %",
+    ]
 
 
 def _paired_row(invariant: InvariantChange, p_value: float) -> tuple[str, ...]:
     return (
         clean(invariant.invariant),
-        f"{invariant.only_base:,} only in base, {invariant.only_candidate:,} only in candidate",
-        "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}",
-        f"base {_interval(invariant.base)}",
-        f"candidate {_interval(invariant.candidate)}",
+        f"{invariant.only_base:,}",
+        f"{invariant.only_candidate:,}",
+        "< 0.001" if p_value < 0.001 else f"{p_value:.3f}",
+        _interval(invariant.base),
+        _interval(invariant.candidate),
     )
 
 

@@ -38,7 +38,7 @@ def header_line(summary: CampaignSummary) -> str:
 
 def scenario_lines(summary: CampaignSummary) -> list[str]:
     """A line per scenario, and one more for each further invariant that it violated."""
-    rows = [row for scenario in summary.scenarios for row in _scenario_rows(scenario, summary.failures)]
+    rows = scenario_words(summary)
     found = table([row[2:] for row in rows if len(row) > 3], indent=0)
     starts = table([row[:2] for row in rows])
     rests = iter(found)
@@ -46,6 +46,11 @@ def scenario_lines(summary: CampaignSummary) -> list[str]:
         f"{start}  {row[2] if len(row) == 3 else next(rests)}"
         for start, row in zip(starts, rows, strict=True)
     ]
+
+
+def scenario_words(summary: CampaignSummary) -> list[tuple[str, ...]]:
+    """Name (empty where it repeats), mark and words of each scenario line; a violation has three words."""
+    return [row for scenario in summary.scenarios for row in _scenario_rows(scenario, summary.failures)]
 
 
 def failure_lines(failure: FailureSummary) -> list[str]:

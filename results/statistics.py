@@ -4,7 +4,7 @@ Sources: McNemar (1947), exact binomial form; Wilson (1927) score interval; Holm
 """
 
 from collections.abc import Mapping
-from math import comb, sqrt
+from math import sqrt
 from typing import TypeVar
 
 Key = TypeVar("Key")
@@ -19,7 +19,10 @@ def mcnemar_exact(only_base: int, only_candidate: int) -> float:
     `only_base` pairs failed in the base alone, `only_candidate` in the candidate alone; others do not count.
     """
     tosses = only_base + only_candidate
-    tail = sum(comb(tosses, heads) for heads in range(min(only_base, only_candidate) + 1))
+    ways = tail = 1  # to get no heads at all; then one more each time
+    for heads in range(1, min(only_base, only_candidate) + 1):
+        ways = ways * (tosses - heads + 1) // heads
+        tail += ways
     return min(1.0, 2 * tail / (1 << tosses))
 
 
