@@ -1,4 +1,5 @@
-"""A payment provider that speaks a subset of the Stripe API, keeps books, and misbehaves exactly when it is told to.
+"""A payment provider that speaks a subset of the Stripe API, keeps books, and misbehaves exactly when it is
+told to.
 
 `Provider` is the core, without I/O or a clock; `python -m fake_provider serve` puts it on a port.
 """

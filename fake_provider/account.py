@@ -1,7 +1,8 @@
-"""The merchant's account at the provider: all objects, the money and what happened, under the clock of the caller.
+"""The merchant's account at the provider: all objects, the money and what happened, under the clock of the
+caller.
 
-Operations (`fake_provider.api`) get an `Account` and change it. It knows the time only because `Provider` says so before each step.
-"""
+Operations (`fake_provider.api`) get an `Account` and change it. It knows the time only because `Provider`
+says so before each step."""
 
 from collections.abc import Callable
 from random import Random
@@ -9,7 +10,7 @@ from typing import Any
 
 from fake_provider.call import Call
 from fake_provider.cards import Card
-from fake_provider.events import Event, entities_of
+from fake_provider.events import Event
 from fake_provider.identifiers import Identifiers
 from fake_provider.ledger import Ledger, Movement, Postings
 from fake_provider.profile import Profile
@@ -31,7 +32,8 @@ NOUNS = {
 
 
 class Account:
-    """Everything the provider knows. `shelves` hold the objects; `cards` say what a payment method will do."""
+    """Everything the provider knows. `shelves` hold the objects; `cards` say what a payment method will
+    do."""
 
     def __init__(self, profile: Profile, random: Random, now_us: int) -> None:
         self.profile = profile
@@ -84,13 +86,11 @@ class Account:
             self.ids.new("evt"),
             event_type,
             self.now_us,
-            resource["id"],
-            resource.text(),
+            resource.snapshot(),
             previous,
             call.request_id if call else None,
             call.key if call else None,
             self.profile.api_version,
-            entities_of(resource),
         )
         self.events[event.id] = event
         self.fresh_events.append(event)

@@ -1,7 +1,7 @@
 """What goes into the provider and what comes out: requests, and the actions a transport carries out for it.
 
-The provider does no I/O. A transport (the simulated network, or our own server) hands it a `Request` and gets a
-list of actions back: answer this request so, at that time; post this callback there, at that time.
+The provider does no I/O. A transport (the simulated network, or our own server) hands it a `Request` and
+gets a list of actions back: answer this request so, at that time; post this callback there, at that time.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. `path` carries the query string. `id` is the transport's own mark, echoed in `Respond.request_id`."""
+    """One HTTP request. `path` carries the query string. `id` is the transport's own mark, echoed in
+    `Respond.request_id`."""
 
     method: str
     path: str
@@ -47,7 +48,8 @@ class Respond:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One outgoing POST of a callback. `headers` lack the signature: `Provider.sign` makes it when the bytes leave."""
+    """One outgoing POST of a callback. `headers` lack the signature: `Provider.sign` makes it when the bytes
+    leave."""
 
     id: str
     url: str

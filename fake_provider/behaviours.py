@@ -1,9 +1,9 @@
 """Misbehaviour on order: the registry of what the provider can do wrong, and the script that says when.
 
-A `Behaviour` names one misbehaviour and the request or callback it hits: by operation, entity and n-th attempt. The `Script`
-counts what matches and answers with the behaviours that fire. What firing means is the business of `Provider` (requests) and
-`Outbox` (callbacks). A misbehaviour is added by one line in `MISBEHAVIOURS` and one branch where it bites.
-"""
+A `Behaviour` names one misbehaviour and the request or callback it hits: by operation, entity and n-th
+attempt. The `Script` counts what matches and answers with the behaviours that fire. What firing means is the
+business of `Provider` (requests) and `Outbox` (callbacks). A misbehaviour is added by one line in
+`MISBEHAVIOURS` and one branch where it bites."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -95,7 +95,7 @@ _CALLBACK: _Table = (
     ("callback_old_snapshot", "carries the object as it was one event earlier", {}),
     (
         "callback_forged",
-        "beside it, a stranger posts an event of type `type` about the same object, signed with another secret",
+        "beside it, a stranger posts one of type `type` about the same object, signed with another secret",
         {"type": "payment_intent.succeeded", "delay_us": 0},
     ),
     ("signature_stale", "signed with a time in the past", {"age_s": 3600}),
@@ -120,11 +120,13 @@ _COUNT = {"count": 1}
 class Behaviour:
     """Do `name` to the `attempt`-th request or callback (from 1) that matches `operation` and `entity`.
 
-    operation: for requests `POST /v1/payment_intents` or `POST /v1/payment_intents/{id}/confirm` (`*` may stand for the id, and
+    operation: for requests `POST /v1/payment_intents` or `POST /v1/payment_intents/{id}/confirm` (`*` may
+    stand for the id, and
         alone for everything); for callbacks an event type, `charge.*` or `*`.
-    entity: an object id or a metadata value that the request or the event's object mentions; None matches all.
-    parameters: what `MISBEHAVIOURS[name]` lists, and `count`: how many matches in a row are hit (1). `_us` are microseconds.
-    """
+    entity: an object id or a metadata value that the request or the event's object mentions; None matches
+    all.
+    parameters: what `MISBEHAVIOURS[name]` lists, and `count`: how many matches in a row are hit (1). `_us`
+    are microseconds."""
 
     name: str
     operation: str = "*"
@@ -138,7 +140,8 @@ class Behaviour:
             close = difflib.get_close_matches(self.name, MISBEHAVIOURS, n=1)
             hint = f" Did you mean '{close[0]}'?" if close else ""
             raise BehaviourError(
-                f"behaviour '{self.name}' does not exist.{hint} `python -m fake_provider faults` lists them all."
+                f"behaviour '{self.name}' does not exist.{hint} `python -m fake_provider faults` lists "
+                f"them all."
             )
         if type(self.attempt) is not int or self.attempt < 1:
             raise BehaviourError(f"behaviour '{self.name}': attempt is {self.attempt!r}; it counts from 1.")
@@ -149,7 +152,8 @@ class Behaviour:
         if (" " in self.operation) is (known.on == "callback") and self.operation != "*":
             wanted = "'POST /v1/refunds'" if known.on == "request" else "'payment_intent.succeeded'"
             raise BehaviourError(
-                f"behaviour '{self.name}' works on a {known.on}: operation '{self.operation}' must look like {wanted}."
+                f"behaviour '{self.name}' works on a {known.on}: operation '{self.operation}' must look "
+                f"like {wanted}."
             )
         for name, value in self.parameters.items():
             self._check_parameter(name, value, {**known.parameters, **_COUNT})

@@ -1,7 +1,7 @@
 """The test cards: what happens to a payment made with each.
 
-Captured from the public testing page of Stripe; `token` names are the older aliases that client code still uses.
-"""
+Captured from the public testing page of Stripe; `token` names are the older aliases that client code still
+uses."""
 
 from dataclasses import dataclass, replace
 
@@ -20,7 +20,8 @@ class Decline:
 @dataclass(frozen=True, slots=True)
 class Card:
     """One test card. attaches: may be saved to a customer; authenticates: always asks for 3-D Secure;
-    refund: what becomes of refunds (`pending` or `failed`); at_once: the money is available without waiting."""
+    refund: what becomes of refunds (`pending` or `failed`); at_once: the money is available without
+    waiting."""
 
     name: str
     number: str
@@ -47,7 +48,8 @@ def decline_of(code: str, decline_code: str | None) -> Decline:
 
 MESSAGES = {
     "insufficient_funds": "Your card has insufficient funds.",
-    "card_velocity_exceeded": "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
+    "card_velocity_exceeded": "Your card was declined for making repeated attempts too frequently or "
+    "exceeding its amount limit.",
     "expired_card": "Your card has expired.",
     "incorrect_cvc": "Your card's security code is incorrect.",
     "incorrect_number": "Your card number is incorrect.",

@@ -5,8 +5,8 @@
     └── BehaviourError       a scripted misbehaviour cannot be understood
     ApiError                 an answer that a client gets: a status and an error object
 
-An `ApiError` is part of the provider's faithful behaviour, so operations raise it freely; it never leaves `Provider`.
-"""
+An `ApiError` is part of the provider's faithful behaviour, so operations raise it freely; it never leaves
+`Provider`."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""Form bodies and query strings with nested keys (`metadata[order]=7`, `expand[]=charge`, `items[0][price]=9`).
+"""Form bodies and query strings with nested keys (`metadata[order]=7`, `expand[]=charge`,
+`items[0][price]=9`).
 
 Only the syntax lives here: leaves stay text; what a parameter may be is the business of `parameters`.
 """
@@ -67,7 +68,8 @@ def _put(fields: dict[str, Any], key: str, value: str) -> None:
 
 
 def _lists(value: dict[str, Any]) -> Any:
-    """Turns mappings whose keys are all positions into lists, except metadata: its keys are the client's own words."""
+    """Turns mappings whose keys are all positions into lists, except metadata: its keys are the client's own
+    words."""
     for key, item in value.items():
         if isinstance(item, dict) and key != "metadata":
             value[key] = _lists(item)

@@ -14,8 +14,8 @@ Scope = tuple[str, str]  # (account, key)
 class Entry:
     """One key: what it was first used for, and the answer once there is one.
 
-    ready_us: until then the key is in flight. response: None while it is, or when the answer is not to be stored.
-    """
+    ready_us: until then the key is in flight. response: None while it is, or when the answer is not to be
+    stored."""
 
     path: str
     params: dict[str, Any]
@@ -73,14 +73,17 @@ class IdempotencyStore:
         if entry.path != path:
             raise ApiError(
                 400,
-                "Keys for idempotent requests can only be used for the same endpoint they were first used for "
-                f"('{path}' vs '{entry.path}'). Try using a key other than '{key}' if you meant to execute a different request.",
+                "Keys for idempotent requests can only be used for the same endpoint they were first used "
+                "for "
+                f"('{path}' vs '{entry.path}'). Try using a key other than '{key}' if you meant to "
+                f"execute a different request.",
                 kind="idempotency_error",
             )
         if entry.params != params:
             raise ApiError(
                 400,
-                "Keys for idempotent requests can only be used with the same parameters they were first used with. "
+                "Keys for idempotent requests can only be used with the same parameters they were first "
+                "used with. "
                 f"Try using a key other than '{key}' if you meant to execute a different request.",
                 kind="idempotency_error",
             )

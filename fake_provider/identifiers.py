@@ -2,11 +2,9 @@
 
 from random import Random
 
-ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-
 
 class Identifiers:
-    """Makes ids such as `ch_1` (style `counter`) or `ch_1Qx…` with 24 characters (style `long`)."""
+    """Makes ids such as `ch_1` (style `counter`) or `ch_` and 24 characters (style `long`)."""
 
     def __init__(self, random: Random, style: str) -> None:
         self._random = random
@@ -15,10 +13,12 @@ class Identifiers:
 
     def new(self, prefix: str) -> str:
         """The next id with this prefix."""
+        if self._long:
+            return f"{prefix}_{self.secret()}"
         count = self._counts.get(prefix, 0) + 1
         self._counts[prefix] = count
-        return f"{prefix}_{self.secret(24)}" if self._long else f"{prefix}_{count}"
+        return f"{prefix}_{count}"
 
-    def secret(self, length: int) -> str:
-        """Characters nobody can guess without the seed."""
-        return "".join(self._random.choices(ALPHABET, k=length))
+    def secret(self) -> str:
+        """24 characters nobody can guess without the seed."""
+        return f"{self._random.getrandbits(96):024x}"

@@ -20,7 +20,8 @@ Postings = tuple[tuple[str, int], ...]
 class Movement:
     """One row of the export. `amount` is the gross in minor units, without sign; `kind` says the direction.
 
-    kind: authorize, decline, charge (sale, captured at once), capture, release (hold or its rest given back), expire (hold ran
+    kind: authorize, decline, charge (sale, captured at once), capture, release (hold or its rest given
+    back), expire (hold ran
         out), refund, refund_failed, dispute, dispute_won, payout, payout_failed. A `decline` moves nothing.
     """
 

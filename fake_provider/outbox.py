@@ -1,21 +1,20 @@
 """The webhook outbox: which event goes where, when, how often, and what is wrong with it.
 
-Order is not promised and an event may arrive more than once: that much is the provider's contract. The rest is misbehaviour on order.
-A delivery is one event for one endpoint; an attempt is one POST of it. Failed attempts are repeated after the profile's pauses.
-"""
+Order is not promised and an event may arrive more than once: that much is the provider's contract. The rest
+is misbehaviour on order. A delivery is one event for one endpoint; an attempt is one POST of it. Failed
+attempts are repeated after the profile's pauses."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from json import loads
 
 from fake_provider import signature
 from fake_provider.account import Account
 from fake_provider.actions import Attempt, Deliver
 from fake_provider.api.webhook_endpoints import live_secrets
 from fake_provider.behaviours import NOTHING, Fired, Script
-from fake_provider.events import Event, payment_of
-from fake_provider.resource import Resource, encode
+from fake_provider.events import Event
+from fake_provider.resource import Resource, Snapshot
 from fake_provider.timers import Timer
 
 FOREIGN_SECRET = "whsec_somebody_else"
@@ -31,9 +30,9 @@ HEADERS = {
 class Delivery:
     """One event on its way to one endpoint.
 
-    made: attempts so far. lose: how many of the next attempts get lost. seal: how it is signed (`own`, `stale`, `forged`,
-    `missing`, `replayed`). retried: whether failed attempts are repeated; copies of our own are not.
-    """
+    made: attempts so far. lose: how many of the next attempts get lost. seal: how it is signed (`own`,
+    `stale`, `forged`, `missing`, `replayed`). retried: whether failed attempts are repeated; copies of our
+    own are not."""
 
     event: Event
     endpoint_id: str
@@ -49,7 +48,8 @@ class Delivery:
 
 @dataclass(slots=True, eq=False)
 class _Held:
-    """A delivery that waits for another event to be delivered; `until` is that event's type, or "" for any."""
+    """A delivery that waits for another event to be delivered; `until` is that event's type, or "" for
+    any."""
 
     delivery: Delivery
     until: str
@@ -67,18 +67,19 @@ class Outbox:
         self._held: list[_Held] = []
 
     def dispatch(self, events: Iterable[Event], answer_us: int) -> int:
-        """Schedules events that an answer at `answer_us` announces. Returns until when that answer is to be held back (or 0)."""
+        """Schedules events that an answer at `answer_us` announces. Returns until when that answer is to be
+        held back (or 0)."""
         hold_us = 0
         for event in events:
             fired = (
-                self._script.on_callback(event.type, event.entities)
+                self._script.on_callback(event.type, event.entities())
                 if self._script.watches_callbacks
                 else NOTHING
             )
             wanting = [
                 endpoint for endpoint in self._account.endpoints.values() if _wants(endpoint, event.type)
             ]
-            event.pending = event.sent_to = len(wanting)
+            event.pending = len(wanting)
             for endpoint in wanting:
                 self._schedule(event, endpoint, fired, answer_us)
             if "callback_early" in fired and wanting:
@@ -217,7 +218,8 @@ class Outbox:
         return {**attempt.headers, "Stripe-Signature": value}
 
     def delivered(self, attempt_id: str, status: int | None) -> None:
-        """Takes the outcome of an attempt; anything but 2xx is repeated later. An unknown or settled attempt changes nothing."""
+        """Takes the outcome of an attempt; anything but 2xx is repeated later. An unknown or settled attempt
+        changes nothing."""
         delivery = self._attempts.pop(attempt_id, None)
         if delivery is None:
             return
@@ -226,11 +228,11 @@ class Outbox:
             return
         if delivery.retried:
             delivery.event.pending -= 1
-        payment = payment_of(delivery.event)
+        payment = delivery.event.payment()
         for held in list(self._held):
             if held.delivery.endpoint_id == delivery.endpoint_id and (
                 not held.until
-                or (held.until == delivery.event.type and payment & payment_of(held.delivery.event))
+                or (held.until == delivery.event.type and payment & held.delivery.event.payment())
             ):
                 self._release(held)
 
@@ -248,13 +250,13 @@ class Outbox:
 
     def _older(self, event: Event) -> Event | None:
         """The latest earlier event about the same object, or else about the same payment."""
-        payment, found = payment_of(event), None
+        payment, found = event.payment(), None
         for other in reversed(self._account.events.values()):
             if other is event or other.created_us > event.created_us:
                 continue
             if other.object_id == event.object_id:
                 return other
-            found = found or (other if payment & payment_of(other) else None)
+            found = found or (other if payment & other.payment() else None)
         return found
 
     def _previous_state(self, event: Event) -> Event:
@@ -265,7 +267,7 @@ class Outbox:
                 and other.object_id == event.object_id
                 and other.created_us <= event.created_us
             ):
-                return replace(event, object_text=other.object_text)
+                return replace(event, shown=other.shown)
         return event
 
     def _copy(self, event: Event) -> Event:
@@ -276,14 +278,14 @@ class Outbox:
 
     def _forge(self, event: Event, event_type: str) -> Event:
         """What a stranger would claim about the object of an event; the account does not know it."""
-        claimed = loads(event.object_text)
+        claimed = dict(event.shown.members)
         if claimed.get("object") == "payment_intent" and event_type == "payment_intent.succeeded":
             claimed.update(status="succeeded", amount_received=claimed["amount"])
         return replace(
             event,
             id=self._account.ids.new("evt_forged"),
             type=event_type,
-            object_text=encode(claimed),
+            shown=Snapshot(claimed),
             previous=None,
         )
 

@@ -159,8 +159,8 @@ def unknown_to(
 ) -> dict[str, Any]:
     """The parameters an object shall echo: those a client may set, and those that no member of ours has.
 
-    A parameter that names a member which only the provider sets is ignored, and a command (`confirm`) is no member.
-    """
+    A parameter that names a member which only the provider sets is ignored, and a command (`confirm`) is no
+    member."""
     members = frozenset(template)
     return {
         name: value
@@ -172,8 +172,10 @@ def unknown_to(
 def _empty(name: str) -> ApiError:
     return ApiError(
         400,
-        f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset a parameter; however "
-        f"'{name}' cannot be unset. You should remove '{name}' from your request or supply a non-empty value.",
+        f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset a "
+        f"parameter; however "
+        f"'{name}' cannot be unset. You should remove '{name}' from your request or supply a non-empty "
+        f"value.",
         code="parameter_invalid_empty",
         param=name,
     )

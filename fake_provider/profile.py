@@ -1,8 +1,8 @@
 """A profile: everything about a provider that differs between providers or that nobody publishes, as data.
 
-Profiles are TOML files beside this module (`profiles/`) or a user's own; every setting has the default of `stripe_v1`.
-Times in the file are seconds (fractions allowed) under names ending in `_s`; here they are integer microseconds.
-"""
+Profiles are TOML files beside this module (`profiles/`) or a user's own; every setting has the default of
+`stripe_v1`. Times in the file are seconds (fractions allowed) under names ending in `_s`; here they are
+integer microseconds."""
 
 import difflib
 import tomllib
@@ -35,7 +35,8 @@ class Profile:
     stored: str = "executed"
     mismatch: str = "error"
     in_flight: str = "conflict"
-    # Instead of keys: refuse a payment that equals one of the last `duplicate_window_us` in all these members.
+    # Instead of keys: refuse a payment that equals one of the last `duplicate_window_us` in all these
+    # members.
     duplicate_window_us: int = 0
     duplicate_members: tuple[str, ...] = ("amount", "currency", "metadata.order_id")
     # Service. `lock_wait_us`: how long a request waits for a locked object before 429 lock_timeout.
@@ -50,7 +51,8 @@ class Profile:
     fee_permille: int = 29
     fee_fixed: int = 30
     dispute_fee: int = 1500
-    # Time. Authorisation windows by kind of card; Visa's is shorter when the merchant, not the customer, started it.
+    # Time. Authorisation windows by kind of card; Visa's is shorter when the merchant, not the customer,
+    # started it.
     authorization_us: int = 7 * DAY_US
     authorization_merchant_us: int = 4 * DAY_US + 18 * HOUR_US
     refund_settles_us: int = HOUR_US
@@ -58,7 +60,8 @@ class Profile:
     available_us: int = 2 * DAY_US
     payout_automatic: bool = True
     payout_transit_us: int = DAY_US
-    # Callbacks. `webhook_retries_us`: the pauses before the second, third ... attempt; then it gives up (3 days in all).
+    # Callbacks. `webhook_retries_us`: the pauses before the second, third ... attempt; then it gives up (3
+    # days in all).
     webhook_delay_us: int = 50_000
     webhook_timeout_us: int = 10 * SECOND_US
     webhook_retries_us: tuple[int, ...] = tuple(

@@ -1,10 +1,11 @@
 """The provider: layers that a request goes through, and the actions that come out.
 
-    connection faults -> authentication (401) -> rate limit (429) -> parameters (400) -> idempotency (replay, 400, 409)
+    connection faults -> authentication (401) -> rate limit (429) -> parameters (400) -> idempotency (replay,
+    400, 409)
     -> object lock (429) -> execute -> store -> answer -> events
 
-It does no I/O and has no clock: whoever owns it says what happened and what time it is, and carries out the actions.
-"""
+It does no I/O and has no clock: whoever owns it says what happened and what time it is, and carries out the
+actions."""
 
 from base64 import b64decode
 from binascii import Error as Base64Error
@@ -37,7 +38,8 @@ NEVER_US = 2**62
 class Provider:
     """A payment provider that speaks a subset of the Stripe API and misbehaves as it is told.
 
-    profile: its rules. now_us: the time (Unix, microseconds) at which it comes into being. random: the source of every secret.
+    profile: its rules. now_us: the time (Unix, microseconds) at which it comes into being. random: the
+    source of every secret.
     webhooks: URLs that get every event, all signed with `secret`. behaviours: what shall go wrong.
     """
 
@@ -66,7 +68,8 @@ class Provider:
     # What a transport calls.
 
     def receive(self, request: Request, now_us: int) -> list[Action]:
-        """A request arrived. Its answer is among the actions, or comes out of a later `advance` when it is executed late."""
+        """A request arrived. Its answer is among the actions, or comes out of a later `advance` when it is
+        executed late."""
         self._run_due(now_us)
         self._admit(request)
         self._run_due(now_us)
@@ -87,7 +90,8 @@ class Provider:
         return self._outbox.sign(attempt)
 
     def delivered(self, attempt_id: str, status: int | None, now_us: int) -> list[Action]:
-        """An attempt ended: with an HTTP status, or None when there was no answer (refused, cut, timed out)."""
+        """An attempt ended: with an HTTP status, or None when there was no answer (refused, cut, timed
+        out)."""
         self._run_due(now_us)
         self._outbox.delivered(attempt_id, status)
         self._run_due(now_us)
@@ -168,7 +172,8 @@ class Provider:
             if route is None:
                 raise ApiError(
                     404,
-                    f"Unrecognized request URL ({call.method}: {call.path}). Please see https://stripe.com/docs or we "
+                    f"Unrecognized request URL ({call.method}: {call.path}). Please see "
+                    f"https://stripe.com/docs or we "
                     "can help at https://support.stripe.com/.",
                 )
             call.params = route.spec.read(call.raw)
@@ -179,7 +184,8 @@ class Provider:
             self._answer(call, answers.of_error(error, call.request_id))
 
     def _identify(self, call: Call, query: str) -> tuple[Route | None, ApiError | None]:
-        """Finds the route and reads the parameters; a problem with them is kept until its layer's turn has come."""
+        """Finds the route and reads the parameters; a problem with them is kept until its layer's turn has
+        come."""
         found = find_route(call.method, call.path)
         route, call.object_id = found or (None, "")
         call.operation = route.operation if route else f"{call.method} {call.path}"
@@ -190,7 +196,8 @@ class Provider:
                 if not kind.startswith("application/x-www-form-urlencoded"):
                     raise ApiError(
                         400,
-                        "Invalid request (check that your POST content type is application/x-www-form-urlencoded). "
+                        "Invalid request (check that your POST content type is "
+                        "application/x-www-form-urlencoded). "
                         f"It is '{kind[:60]}'. If you have questions, we can help at https://support.stripe.com/.",
                     )
                 call.raw.update(parse_form(call.request.body))
@@ -209,8 +216,10 @@ class Provider:
         if not token:
             raise ApiError(
                 401,
-                "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer "
-                "auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for "
+                "You did not provide an API key. You need to provide your API key in the Authorization "
+                "header, using Bearer "
+                "auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See "
+                "https://stripe.com/docs/api#authentication for "
                 "details, or we can help at https://support.stripe.com/.",
             )
         if not token.startswith(("sk_", "rk_")):
@@ -287,7 +296,8 @@ class Provider:
             give_up_us = now_us if "lock_timeout" in call.fired else since_us + self.profile.lock_wait_us
             error = ApiError(
                 429,
-                "This object cannot be accessed right now because another API request or Stripe process is currently "
+                "This object cannot be accessed right now because another API request or Stripe process "
+                "is currently "
                 "accessing it. If you see this error intermittently, retry the request.",
                 code="lock_timeout",
                 headers={"Stripe-Should-Retry": "true"},
@@ -395,7 +405,8 @@ def _too_many(headers: dict[str, str]) -> ApiError:
 def _in_use(key: str) -> ApiError:
     return ApiError(
         409,
-        f"There is currently another in-progress request using this Idempotent Key ({key}). Please try again later.",
+        f"There is currently another in-progress request using this Idempotent Key ({key}). Please try "
+        f"again later.",
         kind="idempotency_error",
         code="idempotency_key_in_use",
     )

@@ -1,8 +1,8 @@
 """How money moves: holds, sales, captures and their ends, for payment intents and bare charges alike.
 
-`authorize` is the only way money starts to move; `settle`, `capture_charge`, `release` and the expiry of a hold are the only ways on.
-Each books the ledger and emits the charge's own event; what happens to an intent is the business of `payment_intents`.
-"""
+`authorize` is the only way money starts to move; `settle`, `capture_charge`, `release` and the expiry of a
+hold are the only ways on. Each books the ledger and emits the charge's own event; what happens to an intent
+is the business of `payment_intents`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -94,7 +94,8 @@ def check_amount(account: Account, amount: int, currency: str) -> None:
 
 
 def refusal(account: Account, method: Resource, *, off_session: bool) -> Decline | None:
-    """Why a payment with this method is declined now, or None. A scripted `decline` comes before what the card itself does."""
+    """Why a payment with this method is declined now, or None. A scripted `decline` comes before what the
+    card itself does."""
     scripted = account.misbehaves("decline")
     if scripted:
         return decline_of(scripted.parameter("code"), scripted.parameter("decline_code"))
@@ -120,7 +121,8 @@ def card_error(decline: Decline, charge: Resource, intent: Resource | None = Non
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a charge is meant. capture: at once, else it is only held; settle_us: it stays pending this long first;
+    """How a charge is meant. capture: at once, else it is only held; settle_us: it stays pending this long
+    first;
     expired: what else to do when the hold runs out."""
 
     capture: bool = True
@@ -284,7 +286,8 @@ def check_capture(charge: Resource, amount: int | None) -> int:
     if charge["refunded"]:
         raise ApiError(
             400,
-            f"Charge {charge['id']} could not be captured because its authorization has expired or was released.",
+            f"Charge {charge['id']} could not be captured because its authorization has expired or was "
+            f"released.",
             code="charge_expired_for_capture",
         )
     return check_capture_amount(charge["amount"], amount)

@@ -1,8 +1,8 @@
 """Payment intents: the state machine of one payment, over as many charges as it takes.
 
-requires_payment_method -> requires_confirmation -> (requires_action | processing) -> requires_capture -> succeeded
-and from all but the last, and not while processing: canceled. A decline leads back to requires_payment_method.
-"""
+requires_payment_method -> requires_confirmation -> (requires_action | processing) -> requires_capture ->
+succeeded and from all but the last, and not while processing: canceled. A decline leads back to
+requires_payment_method."""
 
 from functools import partial
 from typing import Any
@@ -168,7 +168,7 @@ def create(account: Account, call: Call) -> Resource:
         currency=params["currency"].lower(),
         customer=customer and customer["id"],
         created=account.now_s,
-        client_secret=f"{intent_id}_secret_{account.ids.secret(24)}",
+        client_secret=f"{intent_id}_secret_{account.ids.secret()}",
         metadata=merge_metadata({}, params.get("metadata")),
         payment_method=method and method["id"],
         capture_method=params.get("capture_method") or "automatic",
@@ -202,8 +202,10 @@ def _automatic(given: dict[str, Any] | None) -> dict[str, Any] | None:
 def _needs_method() -> ApiError:
     return ApiError(
         400,
-        "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the "
-        "PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment "
+        "You cannot confirm this PaymentIntent because it's missing a payment method. You can either "
+        "update the "
+        "PaymentIntent with a payment method and then confirm it again, or confirm it again directly with "
+        "a payment "
         "method or ConfirmationToken.",
         code="payment_intent_unexpected_state",
     )
@@ -220,14 +222,16 @@ def retrieve(account: Account, call: Call) -> Resource:
 
 
 def update(account: Account, call: Call) -> Resource:
-    """POST /v1/payment_intents/{id}: before it is paid almost everything, afterwards only what moves no money."""
+    """POST /v1/payment_intents/{id}: before it is paid almost everything, afterwards only what moves no
+    money."""
     intent, params = account.intents.find(call.object_id), call.params
     moves_money = {"amount", "currency", "payment_method", "payment_method_data", "customer"} & set(params)
     if moves_money and intent["status"] not in CONFIRMABLE:
         raise unexpected(
             intent,
             f"This PaymentIntent's {sorted(moves_money)[0]} could not be updated because it has a status of "
-            f"{intent['status']}. You may only update the {sorted(moves_money)[0]} of a PaymentIntent with one "
+            f"{intent['status']}. You may only update the {sorted(moves_money)[0]} of a PaymentIntent "
+            f"with one "
             f"of the following statuses: {', '.join(CONFIRMABLE)}.",
         )
     amount = params.get("amount") or intent["amount"]
@@ -257,12 +261,14 @@ def confirm(account: Account, call: Call) -> Resource:
     if status == "succeeded":
         raise unexpected(
             intent,
-            "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed.",
+            "You cannot confirm this PaymentIntent because it has already succeeded after being "
+            "previously confirmed.",
         )
     if status not in CONFIRMABLE:
         raise unexpected(
             intent,
-            f"You cannot confirm this PaymentIntent because it has a status of {status}. Only a PaymentIntent with "
+            f"You cannot confirm this PaymentIntent because it has a status of {status}. Only a "
+            f"PaymentIntent with "
             f"one of the following statuses may be confirmed: {', '.join(CONFIRMABLE)}.",
         )
     method = _given_method(account, params)
@@ -314,18 +320,21 @@ def _require_action(account: Account, intent: Resource, return_url: str | None) 
 
 
 def authenticate(account: Account, intent: Resource, *, succeeded: bool) -> Resource:
-    """What the customer does on the bank's page; there is no API call for it. A manual confirmation must then confirm again."""
+    """What the customer does on the bank's page; there is no API call for it. A manual confirmation must
+    then confirm again."""
     if intent["status"] != "requires_action":
         raise unexpected(
             intent,
-            f"PaymentIntent {intent['id']} has a status of {intent['status']}; only requires_action can be authenticated.",
+            f"PaymentIntent {intent['id']} has a status of {intent['status']}; only requires_action can "
+            f"be authenticated.",
         )
     if not succeeded:
         error = {
             "code": "payment_intent_authentication_failure",
             "type": "invalid_request_error",
             "payment_method": None,
-            "message": "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new "
+            "message": "The provided PaymentMethod has failed authentication. You can provide "
+            "payment_method_data or a new "
             "PaymentMethod to attempt to fulfill this PaymentIntent again.",
         }
         intent.change(

@@ -1,4 +1,5 @@
-"""Which path reaches which operation. An endpoint is added by one line here and one function in its noun's module."""
+"""Which path reaches which operation. An endpoint is added by one line here and one function in its noun's
+module."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,7 +96,8 @@ _ID_POSITIONS = ((), (3,), (4,), (3, 5))
 
 
 def find_route(method: str, path: str) -> tuple[Route, str] | None:
-    """The route of a path and the (first) id in it, or None. Ids sit in the third place, or the fourth under `checkout`."""
+    """The route of a path and the (first) id in it, or None. Ids sit in the third place, or the fourth under
+    `checkout`."""
     parts = (method, *path.split("/")[1:])
     for positions in _ID_POSITIONS:
         if positions and positions[-1] >= len(parts):

@@ -1,4 +1,5 @@
-"""Balance transactions: every change of the merchant's balance, and the schedule by which money becomes available."""
+"""Balance transactions: every change of the merchant's balance, and the schedule by which money becomes
+available."""
 
 from functools import partial
 from typing import Any
@@ -28,7 +29,8 @@ def transact(
     description: str | None = None,
     category: str | None = None,
 ) -> Resource:
-    """Changes the balance by `amount - fee` because of `source`. Incoming money waits for `available_us` unless `at_once`."""
+    """Changes the balance by `amount - fee` because of `source`. Incoming money waits for `available_us`
+    unless `at_once`."""
     now_s = account.now_s
     waits = amount > 0 and not at_once and account.profile.available_us > 0
     available_s = now_s + account.profile.available_us // 1_000_000 if waits else now_s

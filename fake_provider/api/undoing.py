@@ -1,4 +1,5 @@
-"""Undoing an effect that the provider takes back after it has answered 5xx: money returns the way money returns."""
+"""Undoing an effect that the provider takes back after it has answered 5xx: money returns the way money
+returns."""
 
 from fake_provider.account import Account
 from fake_provider.api import charging, payment_intents, refunding

@@ -25,7 +25,7 @@ ROLL = Spec(expire_in_s=integer(0))
 def create(account: Account, call: Call) -> Resource:
     """POST /v1/webhook_endpoints; the only answer that shows the secret."""
     params = call.params
-    endpoint = add(account, params["url"], params["enabled_events"], f"whsec_{account.ids.secret(32)}")
+    endpoint = add(account, params["url"], params["enabled_events"], f"whsec_{account.ids.secret()}")
     endpoint.change(
         description=params.get("description"),
         metadata=merge_metadata({}, params.get("metadata")),
@@ -101,7 +101,8 @@ def delete(account: Account, call: Call) -> Resource:
 
 
 def roll_secret(account: Account, call: Call) -> Resource:
-    """A new secret; the old one keeps signing beside it for up to `secret_roll_us` (the dashboard's "roll secret")."""
+    """A new secret; the old one keeps signing beside it for up to `secret_roll_us` (the dashboard's "roll
+    secret")."""
     endpoint = account.endpoints.find(call.object_id)
     given_s = call.params.get("expire_in_s")
     keeps_us = (
@@ -109,7 +110,7 @@ def roll_secret(account: Account, call: Call) -> Resource:
         if given_s is None
         else min(given_s * 1_000_000, account.profile.secret_roll_us)
     )
-    fresh = f"whsec_{account.ids.secret(32)}"
+    fresh = f"whsec_{account.ids.secret()}"
     living = [
         (secret, account.now_us + keeps_us)
         for secret, expires_us in account.secrets[endpoint["id"]]
