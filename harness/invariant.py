@@ -15,16 +15,16 @@ always: Phase = "always"
 eventually: Phase = "eventually"
 
 
-class OutcomeView(Protocol):
-    """A finished client operation (see harness.client)."""
-
-
 class State(Protocol):
     """What an invariant may look at; the same in both worlds. Nothing here changes the world."""
 
     @property
     def now_us(self) -> int:
         """Microseconds since the start of the run."""
+
+    @property
+    def started_at_us(self) -> int:
+        """When the run began, in microseconds since the Unix epoch: what dependencies and rows count from."""
 
     @property
     def outcomes(self) -> list[Any]:

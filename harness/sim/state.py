@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, unknown_name
 from harness.run import RowChange
+from harness.sim.clock import START_US
 
 if TYPE_CHECKING:
     from harness.sim.world import SimWorld
@@ -20,6 +21,10 @@ class SimState:
     @property
     def now_us(self) -> int:
         return self._world.elapsed_us
+
+    @property
+    def started_at_us(self) -> int:
+        return START_US
 
     @property
     def outcomes(self) -> list[Any]:
