@@ -3,9 +3,16 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Header, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+# Printable ASCII without blanks: what ids of ours and of the provider are made of.
+Id = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]
+
+IdempotencyKey = Annotated[str | None, Header(max_length=255)]
+Signature = Annotated[str | None, Header(alias="Stripe-Signature")]
 
 
 class CheckoutRequest(BaseModel):
@@ -13,17 +20,21 @@ class CheckoutRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    order_id: str = Field(min_length=1, max_length=64)
-    sku: str = Field(min_length=1, max_length=64)
-    quantity: int = Field(gt=0, le=1_000)
-    amount: int = Field(gt=0, le=99_999_999)
-    currency: str = Field(pattern="^[a-z]{3}$")
-    payment_method: str = Field(min_length=1, max_length=128)
-    email: str = Field(min_length=3, max_length=254)
+    order_id: Id
+    sku: Id
+    quantity: Annotated[int, Field(gt=0, le=1_000)]
+    amount: Annotated[int, Field(gt=0, le=99_999_999)]
+    currency: Annotated[str, StringConstraints(pattern="^[a-z]{3}$")]
+    payment_method: Id
+    email: Annotated[str, StringConstraints(min_length=3, max_length=254, pattern=r"^[^\x00-\x20]+$")]
 
     def fingerprint(self) -> str:
         """Equal for two requests exactly when they ask for the same thing."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+# Status codes of answers that never change again for their Idempotency-Key: paid, or not paid.
+FINAL = frozenset({201, 402})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,9 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
 
 import stripe
-from fastapi import FastAPI, Header, Request, Response
+from fastapi import FastAPI, Request, Response
 
 from targets.checkout.cache import open_redis
 from targets.checkout.database import TRANSIENT, open_pool
@@ -17,7 +16,7 @@ from targets.checkout.reference.checkout import UNAVAILABLE, Checkout
 from targets.checkout.reference.payments import Payments
 from targets.checkout.reference.webhook import receive
 from targets.checkout.settings import Settings
-from targets.checkout.shapes import BAD_SIGNATURE, MISSING_KEY, CheckoutRequest
+from targets.checkout.shapes import BAD_SIGNATURE, MISSING_KEY, CheckoutRequest, Id, IdempotencyKey, Signature
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ app = FastAPI(title="checkout", lifespan=lifespan)
 
 @app.post("/checkout")
 async def checkout(
-    body: CheckoutRequest, request: Request, idempotency_key: Annotated[str | None, Header()] = None
+    body: CheckoutRequest, request: Request, idempotency_key: IdempotencyKey = None
 ) -> Response:
     if not idempotency_key:
         return MISSING_KEY.response()
@@ -52,7 +51,7 @@ async def checkout(
 
 
 @app.get("/orders/{order_id}")
-async def order(order_id: str, request: Request) -> Response:
+async def order(order_id: Id, request: Request) -> Response:
     try:
         answer = await read_order(request.app.state.pool, order_id)
     except TRANSIENT as error:
@@ -62,10 +61,10 @@ async def order(order_id: str, request: Request) -> Response:
 
 
 @app.post("/webhooks")
-async def webhooks(request: Request, stripe_signature: Annotated[str | None, Header()] = None) -> Response:
+async def webhooks(request: Request, signature: Signature = None) -> Response:
     state = request.app.state
     try:
-        event = authentic_event(await request.body(), stripe_signature, state.settings.stripe_webhook_secret)
+        event = authentic_event(await request.body(), signature, state.settings.stripe_webhook_secret)
     except (stripe.SignatureVerificationError, ValueError) as error:
         log.warning("webhook refused: %s", error)
         return BAD_SIGNATURE.response()

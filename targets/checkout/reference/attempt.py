@@ -89,7 +89,12 @@ class Abandoned:
     code: str = "payment_unresolved"
 
 
-Report = Paid | Declined | Unknown | Abandoned
+Outcome = Paid | Declined | Unknown
+Report = Outcome | Abandoned
+
+# Where news of these kinds still matters; anywhere else it is old.
+OPEN = frozenset({State.ATTEMPT_CREATED})
+OPEN_TO_MONEY = frozenset({State.ATTEMPT_CREATED, State.PAYMENT_DECLINED, State.PAYMENT_ABANDONED})
 
 
 class Step(Enum):
@@ -108,10 +113,10 @@ def decide(state: State, amount: int, currency: str, report: Report) -> Step:
         case Paid() if state is State.ATTEMPT_CREATED:
             exact = (report.amount, report.currency) == (amount, currency)
             return Step.TAKE_ORDER if exact else Step.COMPENSATE
-        case Paid() if state in (State.PAYMENT_DECLINED, State.PAYMENT_ABANDONED):
+        case Paid() if state in OPEN_TO_MONEY:
             return Step.COMPENSATE
-        case Declined() if state is State.ATTEMPT_CREATED:
+        case Declined() if state in OPEN:
             return Step.DECLINE
-        case Abandoned() if state is State.ATTEMPT_CREATED:
+        case Abandoned() if state in OPEN:
             return Step.ABANDON
     return Step.NOTHING

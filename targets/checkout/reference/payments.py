@@ -1,7 +1,7 @@
 """Talking to the provider about one attempt.
 
 Every call that moves money carries an idempotency key that was committed to PostgreSQL before the call, so
-any process may repeat it at any time: the provider executes it once. What comes back is a Report, never an
+any process may repeat it at any time: the provider executes it once. What comes back is an Outcome, never an
 exception:
 
 1. an answer with an outcome is Paid or Declined;
@@ -18,13 +18,16 @@ from typing import Any
 import stripe
 
 from targets.checkout.provider import PROVIDER_TIMEOUT_S
-from targets.checkout.reference.attempt import Declined, Paid, Report, Unknown
+from targets.checkout.reference.attempt import Declined, Outcome, Paid, Unknown
 
 FIRST_PAUSE_S = 0.2
 # One customer waits for this: after it the worker goes on alone and the customer is told "processing".
 SUBMIT_BUDGET_S = 2.5
 # How far apart the provider's clock and ours may be.
-CLOCK_TOLERANCE_S = 3_600
+CLOCK_TOLERANCE_S = 6 * 3_600
+# A key that answers with a server error may do so for ever. Another one is safe here, and only here: the
+# provider never gives back more than was charged.
+TRIES_PER_REFUND_KEY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +51,26 @@ class Payments:
         self._intents = client.v1.payment_intents
         self._refunds = client.v1.refunds
 
-    async def submit(self, attempt: Attempt) -> Report:
+    async def submit(self, attempt: Attempt) -> Outcome:
         """Charges, repeating quick failures under the same key until SUBMIT_BUDGET_S is used up."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + SUBMIT_BUDGET_S
         pause = FIRST_PAUSE_S
-        while True:
-            report = await self.charge(attempt)
+        report = await self.charge(attempt)
+        while isinstance(report, Unknown) and report.payment_intent is None:
             pause_now = pause * random.uniform(0.5, 1.0)
-            if not isinstance(report, Unknown) or clock() + pause_now >= deadline:
-                return report
+            if clock() + pause_now >= deadline:
+                break
             await asyncio.sleep(pause_now)
             pause *= 2
+            again = await self.charge(attempt)
+            if again.payment_intent is not None:
+                return again
+            # A refusal that names no payment says nothing about the request before it.
+            report = Unknown(again.reason if isinstance(again, Unknown) else again.code)
+        return report
 
-    async def charge(self, attempt: Attempt) -> Report:
+    async def charge(self, attempt: Attempt) -> Outcome:
         """One request to charge. Safe to repeat: the key belongs to the attempt, not to the call."""
         try:
             return await _report(
@@ -82,14 +91,15 @@ class Payments:
             # Refused before anything was executed, and it would be refused again.
             return Declined(error.code or "invalid_request")
 
-    async def look_up(self, payment_intent: str) -> Report:
+    async def look_up(self, payment_intent: str) -> Outcome:
         """The state of a payment whose id we know, as it is now."""
         try:
-            return await _report(self._intents.retrieve_async(payment_intent))
+            outcome = await _report(self._intents.retrieve_async(payment_intent))
         except stripe.InvalidRequestError as error:
-            return Unknown(_reason(error), payment_intent)
+            outcome = Unknown(_reason(error))
+        return Unknown(outcome.reason, payment_intent) if isinstance(outcome, Unknown) else outcome
 
-    async def find(self, attempt: Attempt) -> Report | None:
+    async def find(self, attempt: Attempt) -> Outcome | None:
         """Looks for the attempt among the provider's payments; None when the provider says there is none."""
         try:
             async with asyncio.timeout(PROVIDER_TIMEOUT_S):
@@ -103,22 +113,22 @@ class Payments:
             return Unknown(_reason(error))
         return None
 
-    async def cancel(self, attempt: Attempt, payment_intent: str) -> Report:
+    async def cancel(self, payment_intent: str) -> Outcome:
         """Makes sure that a payment the customer never completed stays uncompleted."""
-        options: stripe.RequestOptions = {"idempotency_key": f"{attempt.provider_key}-cancel"}
         try:
-            return await _report(self._intents.cancel_async(payment_intent, {}, options))
+            return await _report(self._intents.cancel_async(payment_intent))
         except stripe.InvalidRequestError:
             # Not in a state that can be cancelled: it has gone on, so ask where to.
             return await self.look_up(payment_intent)
 
-    async def refund(self, attempt: Attempt, payment_intent: str) -> str | None:
+    async def refund(self, attempt: Attempt, payment_intent: str, tries: int) -> str | None:
         """Gives all the money back; the refund's id, or None when the answer is not known yet."""
+        key = f"{attempt.provider_key}-refund-{tries // TRIES_PER_REFUND_KEY}"
         try:
             async with asyncio.timeout(PROVIDER_TIMEOUT_S):
                 refund = await self._refunds.create_async(
                     {"payment_intent": payment_intent, "metadata": {"attempt_id": attempt.id}},
-                    {"idempotency_key": f"{attempt.provider_key}-refund"},
+                    {"idempotency_key": key},
                 )
         except stripe.InvalidRequestError as error:
             return "already_refunded" if error.code == "charge_already_refunded" else None
@@ -127,7 +137,7 @@ class Payments:
         return refund.id if refund.status in ("succeeded", "pending") else None
 
 
-def intent_report(intent: dict[str, Any]) -> Report:
+def intent_report(intent: dict[str, Any]) -> Outcome:
     """What a PaymentIntent object says. Only ``succeeded`` and ``canceled`` are outcomes of their own."""
     match intent["status"]:
         case "succeeded":
@@ -140,7 +150,7 @@ def intent_report(intent: dict[str, Any]) -> Report:
             return Unknown(f"payment is {status}", intent["id"])
 
 
-async def _report(call: Awaitable[stripe.PaymentIntent]) -> Report:
+async def _report(call: Awaitable[stripe.PaymentIntent]) -> Outcome:
     """The outcome of one call; what a refusal (InvalidRequestError) means, only the caller knows."""
     try:
         async with asyncio.timeout(PROVIDER_TIMEOUT_S):

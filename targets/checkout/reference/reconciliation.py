@@ -8,10 +8,9 @@ idempotent and every result is settled under the attempt's lock.
 
 import logging
 import random
-from typing import Any
 
 from targets.checkout.database import Pool
-from targets.checkout.reference.attempt import Abandoned, Report, State, Unknown
+from targets.checkout.reference.attempt import Abandoned, Declined, Report, State, Unknown
 from targets.checkout.reference.payments import Attempt, Payments
 from targets.checkout.reference.settlement import settle, settle_refund
 from targets.checkout.reference.transactions import ACQUIRE_TIMEOUT_S, in_transaction
@@ -20,6 +19,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 1.0
 MAX_PAUSE_S = 8.0
+MAX_WATCH_PAUSE_S = 3_600.0
 # So many answers without an outcome, and no such payment in the provider's list: the order is closed unpaid.
 TRIES_BEFORE_ABANDON = 6
 # The provider forgets an idempotency key after 24 hours: older attempts are looked up, never charged again.
@@ -29,7 +29,8 @@ WATCH_S = 3 * 24 * 3_600
 
 TAKE_DUE = """
 update checkout_attempts a
-set tries = a.tries + 1, due_at = now() + make_interval(secs => least($2 * power(2, a.tries), $3) * $4)
+set tries = a.tries + 1, due_at = now() + make_interval(secs => $2 * least(
+    $3 * power(2, least(a.tries, 20)), case a.state when 'payment_abandoned' then $5 else $4 end))
 from orders o
 where a.id = $1 and a.due_at <= now() and o.id = a.order_id
 returning a.id::text, a.order_id, a.provider_key, a.payment_method, a.payment_intent, a.state, a.tries,
@@ -44,7 +45,7 @@ async def reconcile(pool: Pool, payments: Payments, attempt_id: str) -> None:
     """Does what is due for one attempt; raises database.TRANSIENT, after which it is due again."""
     async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
         row = await connection.fetchrow(
-            TAKE_DUE, attempt_id, FIRST_PAUSE_S, MAX_PAUSE_S, random.uniform(0.75, 1.25)
+            TAKE_DUE, attempt_id, random.uniform(0.75, 1.25), FIRST_PAUSE_S, MAX_PAUSE_S, MAX_WATCH_PAUSE_S
         )
     if row is None:
         return
@@ -59,42 +60,51 @@ async def reconcile(pool: Pool, payments: Payments, attempt_id: str) -> None:
         row["payment_intent"],
     )
     if row["state"] == State.COMPENSATION_REQUIRED:
-        await _refund(pool, payments, attempt)
+        await _refund(pool, payments, attempt, row["tries"])
         return
-    report = await _ask(payments, attempt, row)
+    if row["state"] == State.PAYMENT_ABANDONED:
+        report = await _watch(pool, payments, attempt, row["age_s"])
+    else:
+        report = await _ask(payments, attempt, row["tries"], row["age_s"])
     if isinstance(report, Unknown):
         log.info("order %s, try %s: %s", attempt.order_id, row["tries"], report.reason)
-        return
-    if isinstance(report, Abandoned) and row["state"] == State.PAYMENT_ABANDONED:
-        if row["age_s"] > WATCH_S:
-            await pool.execute(STOP_WATCHING, attempt.id)
         return
     await in_transaction(pool, lambda connection: settle(connection, attempt.id, report))
 
 
-async def _ask(payments: Payments, attempt: Attempt, row: Any) -> Report:
-    """The best knowledge there is. Abandoned means: no outcome, and no such payment."""
-    last_try = row["tries"] >= TRIES_BEFORE_ABANDON
+async def _ask(payments: Payments, attempt: Attempt, tries: int, age_s: float) -> Report:
+    """The best knowledge there is about an open attempt."""
+    last_try = tries >= TRIES_BEFORE_ABANDON
     if attempt.payment_intent is not None:
-        report = await payments.look_up(attempt.payment_intent)
-        if isinstance(report, Unknown) and report.payment_intent and last_try:
-            report = await payments.cancel(attempt, report.payment_intent)
-        return report
-    watched = row["state"] == State.PAYMENT_ABANDONED
-    if not watched and row["age_s"] < RESUBMIT_S:
-        report = await payments.charge(attempt)
-        if not isinstance(report, Unknown):
-            return report
-        if report.payment_intent is not None:
-            return await payments.cancel(attempt, report.payment_intent) if last_try else report
-        if not last_try:
-            return report
-    return await payments.find(attempt) or Abandoned()
+        outcome = await payments.look_up(attempt.payment_intent)
+    elif age_s < RESUBMIT_S:
+        outcome = await payments.charge(attempt)
+        if isinstance(outcome, Unknown) and outcome.payment_intent is not None:
+            # The answer may be a replay of what was true long ago.
+            outcome = await payments.look_up(outcome.payment_intent)
+    else:
+        outcome = await payments.find(attempt) or Unknown("no such payment, and too old to be charged")
+    if outcome.payment_intent is None and (last_try or isinstance(outcome, Declined)):
+        # No payment is named, but a request whose answer was lost may have made one.
+        refused = outcome if isinstance(outcome, Declined) else Abandoned()
+        return await payments.find(attempt) or refused
+    if outcome.payment_intent is not None and isinstance(outcome, Unknown) and last_try:
+        # It waits for something that the customer will not do any more.
+        return await payments.cancel(outcome.payment_intent)
+    return outcome
 
 
-async def _refund(pool: Pool, payments: Payments, attempt: Attempt) -> None:
+async def _watch(pool: Pool, payments: Payments, attempt: Attempt, age_s: float) -> Report:
+    """Whether the money of an abandoned attempt has appeared."""
+    found = await payments.find(attempt)
+    if found is None and age_s > WATCH_S:
+        await pool.execute(STOP_WATCHING, attempt.id)
+    return found or Unknown("abandoned, and no such payment")
+
+
+async def _refund(pool: Pool, payments: Payments, attempt: Attempt, tries: int) -> None:
     assert attempt.payment_intent is not None, "money that must go back has a payment"
-    refund = await payments.refund(attempt, attempt.payment_intent)
+    refund = await payments.refund(attempt, attempt.payment_intent, tries)
     if refund is None:
         log.warning("order %s: refund of %s not confirmed yet", attempt.order_id, attempt.payment_intent)
         return

@@ -109,12 +109,13 @@ async def settle(
     if row is None:
         log.warning("no attempt %s: %r is not about an order of ours", attempt_id, report)
         return None
+    answered = None if row["response"] is None else Answer(row["status_code"], row["response"])
     step = decide(State(row["state"]), row["amount"], row["currency"], report)
     if step is Step.NOTHING:
-        return None if row["response"] is None else Answer(row["status_code"], row["response"])
+        return answered
     change = await _change(connection, row, step, report)
     await _record(connection, attempt_id, row, change)
-    return change.answer
+    return change.answer or answered
 
 
 async def settle_refund(connection: Connection, attempt_id: str, refund: str) -> None:

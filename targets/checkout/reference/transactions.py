@@ -1,4 +1,4 @@
-"""Running an idempotent transaction, once more when nobody can say whether it was committed."""
+"""Running idempotent work on the database, once more when nobody can say whether it was committed."""
 
 import asyncio
 import random
@@ -14,8 +14,8 @@ TRIES = 2
 PAUSE_S = 0.2
 
 
-async def in_transaction(pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
-    """Runs ``work`` in a transaction of its own, at most TRIES times; ``work`` must find its own traces.
+async def on_connection(pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Runs ``work``, at most TRIES times and on a new connection each; ``work`` must find its own traces.
 
     Raises the last of database.TRANSIENT when no try got through; the outcome is then unknown.
     """
@@ -23,9 +23,19 @@ async def in_transaction(pool: Pool, work: Callable[[Connection], Awaitable[T]])
     while True:
         tries += 1
         try:
-            async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection, connection.transaction():
+            async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                 return await work(connection)
         except TRANSIENT:
             if tries == TRIES:
                 raise
             await asyncio.sleep(PAUSE_S * random.uniform(0.5, 1.0))
+
+
+async def in_transaction(pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """As ``on_connection``, with all of ``work`` in one transaction."""
+
+    async def whole(connection: Connection) -> T:
+        async with connection.transaction():
+            return await work(connection)
+
+    return await on_connection(pool, whole)

@@ -13,7 +13,7 @@ import uuid
 from typing import Any
 
 from targets.checkout.database import TRANSIENT, Pool
-from targets.checkout.reference.attempt import Report, Unknown
+from targets.checkout.reference.attempt import OPEN, OPEN_TO_MONEY, Unknown
 from targets.checkout.reference.payments import Payments, intent_report
 from targets.checkout.reference.settlement import Event, settle
 from targets.checkout.reference.transactions import in_transaction
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 SUCCEEDED = "payment_intent.succeeded"
 # Events that may tell an outcome, or an old one.
 MAYBE_FINAL = frozenset({"payment_intent.payment_failed", "payment_intent.canceled"})
+
+STATE = "select state from checkout_attempts where id = $1"
 
 ACKNOWLEDGED = Answer(200, '{"received": true}')
 
@@ -38,12 +40,14 @@ async def receive(pool: Pool, payments: Payments, event: dict[str, Any]) -> Answ
     if attempt_id is None:
         log.info("event %s is about a payment of somebody else", event["id"])
         return ACKNOWLEDGED
-    report: Report
-    report = intent_report(intent) if kind == SUCCEEDED else await payments.look_up(intent["id"])
-    if isinstance(report, Unknown):
-        return ACKNOWLEDGED
-    identity = Event(event["id"], kind)
     try:
+        state = await pool.fetchval(STATE, attempt_id)
+        if state not in (OPEN_TO_MONEY if kind == SUCCEEDED else OPEN):
+            return ACKNOWLEDGED
+        report = intent_report(intent) if kind == SUCCEEDED else await payments.look_up(intent["id"])
+        if isinstance(report, Unknown):
+            return ACKNOWLEDGED
+        identity = Event(event["id"], kind)
         await in_transaction(pool, lambda connection: settle(connection, attempt_id, report, identity))
     except TRANSIENT as error:
         log.warning("event %s: %r", event["id"], error)

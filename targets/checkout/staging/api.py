@@ -3,18 +3,28 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
 import stripe
-from fastapi import BackgroundTasks, FastAPI, Header, Request, Response
+from fastapi import BackgroundTasks, FastAPI, Request, Response
 
 from targets.checkout.cache import open_redis
 from targets.checkout.database import open_pool
 from targets.checkout.orders import read_order
 from targets.checkout.provider import authentic_event, open_stripe
 from targets.checkout.settings import Settings
-from targets.checkout.shapes import BAD_SIGNATURE, MISSING_KEY, Answer, CheckoutRequest, order_answer, refusal
+from targets.checkout.shapes import (
+    BAD_SIGNATURE,
+    MISSING_KEY,
+    Answer,
+    CheckoutRequest,
+    Id,
+    IdempotencyKey,
+    Signature,
+    order_answer,
+    refusal,
+)
 from targets.checkout.staging import correlation, orders, queue
 from targets.checkout.staging.idempotency import save_answer, saved_answer
 from targets.checkout.staging.payments import PaymentDeclined, PaymentFailed, submit_payment
@@ -41,7 +51,7 @@ app = FastAPI(title="checkout", lifespan=lifespan)
 
 @app.post("/checkout")
 async def checkout(
-    body: CheckoutRequest, request: Request, idempotency_key: Annotated[str | None, Header()] = None
+    body: CheckoutRequest, request: Request, idempotency_key: IdempotencyKey = None
 ) -> Response:
     if not idempotency_key:
         return MISSING_KEY.response()
@@ -59,12 +69,14 @@ async def checkout(
 
 async def place(state: Any, key: str, body: CheckoutRequest) -> Answer:
     """Places the order and charges it."""
-    try:
-        placed = await state.pool.fetchval(
-            orders.PLACE, body.order_id, body.sku, body.quantity, body.amount, body.currency, body.email, key
-        )
-    except asyncpg.ForeignKeyViolationError:
+    available = await orders.available(state.pool, body.sku)
+    if available is None:
         return refusal(422, "unknown_sku", f"There is no article {body.sku}.")
+    if available < body.quantity:
+        return refusal(409, "out_of_stock", f"{available} of {body.sku} left.")
+    placed = await state.pool.fetchval(
+        orders.PLACE, body.order_id, body.sku, body.quantity, body.amount, body.currency, body.email, key
+    )
     if placed is None:
         order = await orders.find(state.pool, body.order_id)
         return refusal(409, "order_exists", f"Order {body.order_id} is {order['status']}.")
@@ -93,18 +105,16 @@ async def place(state: Any, key: str, body: CheckoutRequest) -> Answer:
 
 
 @app.get("/orders/{order_id}")
-async def order(order_id: str, request: Request) -> Response:
+async def order(order_id: Id, request: Request) -> Response:
     answer = await read_order(request.app.state.pool, order_id)
     return answer.response()
 
 
 @app.post("/webhooks")
-async def webhooks(
-    request: Request, tasks: BackgroundTasks, stripe_signature: Annotated[str | None, Header()] = None
-) -> Response:
+async def webhooks(request: Request, tasks: BackgroundTasks, signature: Signature = None) -> Response:
     state = request.app.state
     try:
-        event = authentic_event(await request.body(), stripe_signature, state.settings.stripe_webhook_secret)
+        event = authentic_event(await request.body(), signature, state.settings.stripe_webhook_secret)
     except (stripe.SignatureVerificationError, ValueError) as error:
         log.warning("webhook refused: %s", error)
         return BAD_SIGNATURE.response()

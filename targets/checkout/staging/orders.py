@@ -9,7 +9,7 @@ PLACE = """
 insert into orders (id, sku, quantity, amount, currency, email, status, idempotency_key)
 values ($1, $2, $3, $4, $5, $6, 'pending', $7)
 on conflict (id) do update
-set quantity = excluded.quantity, amount = excluded.amount, currency = excluded.currency,
+set sku = excluded.sku, quantity = excluded.quantity, amount = excluded.amount, currency = excluded.currency,
     email = excluded.email, idempotency_key = excluded.idempotency_key, updated_at = now()
 where orders.status in ('pending', 'failed')
 returning id
@@ -26,6 +26,12 @@ MOVE_STOCK = "insert into stock_movements (order_id, sku, quantity) values ($1, 
 
 EMAIL = "insert into emails (order_id, recipient, kind) values ($1, $2, 'receipt')"
 FULFIL = "insert into fulfilments (order_id, sku, quantity) values ($1, $2, $3)"
+
+
+async def available(pool: Pool, sku: str) -> int | None:
+    """How many of an article are left; None when there is no such article."""
+    left: int | None = await pool.fetchval("select available from stock where sku = $1", sku)
+    return left
 
 
 async def find(pool: Pool, order_id: str) -> Any:
