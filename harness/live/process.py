@@ -102,7 +102,7 @@ class Child:
             self.resume()
             self._signal(self.command.stop_signal)
             deadline = time.monotonic() + STOP_S
-            while self.is_running and time.monotonic() < deadline:
+            while self.exit_code is None and time.monotonic() < deadline:
                 time.sleep(POLL_S)
         self.crash()
 

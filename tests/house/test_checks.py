@@ -47,14 +47,19 @@ def test_the_layers_hold(copy: Path) -> None:
         (
             "harness/planted.py",
             "import scenarios",
-            "scenarios -> targets, fake_provider -> harness -> results",
+            "scenarios -> targets -> fake_provider, harness -> results",
         ),
         (
             "results/planted.py",
             "import harness.plan",
-            "scenarios -> targets, fake_provider -> harness -> results",
+            "scenarios -> targets -> fake_provider, harness -> results",
         ),
         ("fake_provider/planted.py", "import harness.names", "fake_provider never heard of us"),
+        (
+            "targets/checkout/planted.py",
+            "import harness.names",
+            "a target's service code imports nothing of ours",
+        ),
         ("harness/sim/planted.py", "import harness.live", "neither imports the other"),
         ("harness/live/planted.py", "import harness.sim", "neither imports the other"),
         ("harness/planted.py", "import polars", "polars: results/parquet.py only"),

@@ -86,11 +86,19 @@ def test_no_file_names_a_path_of_one_machine(pattern: str) -> None:
     assert not found, f"say it without the machine: {found}"
 
 
+def sleeps(node: ast.AST, polling: bool = False) -> Iterator[int]:
+    """The lines of `time.sleep` calls that are not a step of a polling loop."""
+    polling = polling or isinstance(node, ast.While | ast.For)
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep" and not polling:
+        yield node.lineno
+    for child in ast.iter_child_nodes(node):
+        yield from sleeps(child, polling)
+
+
 def test_no_test_sleeps_to_wait_for_something() -> None:
     sleeping = [
-        f"{relative(path)}:{node.lineno}"
+        f"{relative(path)}:{line}"
         for path in python_files("tests")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep"
+        for line in sleeps(ast.parse(path.read_text()))
     ]
     assert not sleeping, f"poll with a deadline instead: {sleeping}"
