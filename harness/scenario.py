@@ -1,6 +1,6 @@
 """Scenarios: workload + allowed faults + invariants + limits."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,8 @@ class Scenario:
     """One workload on one target; `@name.invariant(always)` adds an invariant of its own.
 
     faults: the names of the fault kinds that its plans may use. inputs: a Hypothesis strategy for `world.inputs`
-    (JSON values). hazard: plans that are always tried first, each with faults over known message names.
+    (JSON values). instances: process name to how many of it, where this scenario wants others than the target
+    says. hazards: plans that are always tried first, each with faults over known message names.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Scenario:
         max_faults: int = 3,
         constraints: bool = True,
         hazards: Sequence[Plan] = (),
+        instances: Mapping[str, int] | None = None,
     ) -> None:
         self.workload = workload
         self.target = target
@@ -63,6 +65,7 @@ class Scenario:
         self.max_faults = max_faults
         self.constraints = constraints
         self.hazards = tuple(hazards)
+        self.instances = dict(instances or {})
         for kind in self.faults:
             kind_named(kind)
 

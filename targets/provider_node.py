@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, Protocol
 
-from fake_provider import MISBEHAVIOURS, Action, Attempt, Behaviour, Deliver, Profile, Provider, Request, Respond
+from fake_provider import (
+    MISBEHAVIOURS,
+    Action,
+    Attempt,
+    Behaviour,
+    Deliver,
+    Profile,
+    Provider,
+    Request,
+    Respond,
+)
 from harness.fault import Fault, FaultKind
 from harness.sim.service import Host, Timer, Wire
 from harness.wire import Conversation, Frame
@@ -57,10 +67,16 @@ class CallingHost(Host, Protocol):
 class ProviderNode:
     """The provider as a service of the simulated network (harness.sim.service.Service)."""
 
-    def __init__(self, host: CallingHost, webhooks: Sequence[str], secret: str, profile: Profile = PROFILE) -> None:
+    def __init__(
+        self, host: CallingHost, webhooks: Sequence[str], secret: str, profile: Profile = PROFILE
+    ) -> None:
         self._host = host
         self._provider = Provider(
-            profile, now_us=host.now_us, random=Random(host.random.getrandbits(64)), webhooks=webhooks, secret=secret
+            profile,
+            now_us=host.now_us,
+            random=Random(host.random.getrandbits(64)),
+            webhooks=webhooks,
+            secret=secret,
         )
         self._timeout_us = profile.webhook_timeout_us
         self._waiting: dict[str, Wire] = {}
@@ -149,8 +165,12 @@ class ProviderNode:
         attempt = action.attempt
         headers = {**attempt.headers, **self._provider.sign(attempt, self._host.now_us)}
         path = "/" + attempt.url.partition("://")[2].partition("/")[2]
-        request = HttpRequest("POST", path, tuple((name.lower(), value) for name, value in headers.items()), attempt.body)
-        self._host.call(attempt.url, request, self._timeout_us, lambda response: self._delivered(attempt, response))
+        request = HttpRequest(
+            "POST", path, tuple((name.lower(), value) for name, value in headers.items()), attempt.body
+        )
+        self._host.call(
+            attempt.url, request, self._timeout_us, lambda response: self._delivered(attempt, response)
+        )
 
     def _delivered(self, attempt: Attempt, response: HttpResponse | None) -> None:
         self._in_progress -= 1

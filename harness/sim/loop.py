@@ -222,12 +222,6 @@ class GuestLoop(asyncio.BaseEventLoop):
     def forget_server(self, server: SimServer) -> None:
         self._servers = {port: kept for port, kept in self._servers.items() if kept is not server}
 
-    def __getattribute__(self, name: str) -> Any:
-        if name in _NOT_SIMULATED:
-            process = super().__getattribute__("process")
-            raise process.network.refuse(f"loop.{name}() in process {process.name!r}", _NOT_SIMULATED[name])
-        return super().__getattribute__(name)
-
 
 def _nothing() -> None: ...
 
@@ -254,3 +248,14 @@ _NOT_SIMULATED = {
     "add_reader": _TCP_ONLY,
     "add_writer": _TCP_ONLY,
 }
+
+
+def _refusal(name: str, remedy: str) -> Callable[..., Any]:
+    def refuse(self: GuestLoop, *arguments: Any, **options: Any) -> Any:
+        raise self.process.refuse(f"loop.{name}()", remedy)
+
+    return refuse
+
+
+for _name, _remedy in _NOT_SIMULATED.items():
+    setattr(GuestLoop, _name, _refusal(_name, _remedy))

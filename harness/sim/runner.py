@@ -109,7 +109,7 @@ class SimRunner:
             self._database.reset()
         clock = trio.testing.MockClock()
         world = SimWorld(
-            self.target, self.build, plan, scenario.limits,
+            self.target, self.build, plan, scenario,
             database=self._database, spaces=self._space, clock=clock, detail=detail,
         )  # fmt: skip
         make_trio_deterministic(plan.seed)

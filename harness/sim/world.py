@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -14,7 +15,7 @@ from harness.history import History
 from harness.plan import Plan
 from harness.policy import make_policy
 from harness.run import Run, RowChange
-from harness.scenario import Limits
+from harness.scenario import Scenario
 from harness.seed import child_random, child_seed
 from harness.sim.call import start_call
 from harness.sim.clock import Agenda
@@ -53,7 +54,7 @@ class SimWorld(World):
         target: Target,
         build: str,
         plan: Plan,
-        limits: Limits,
+        scenario: Scenario,
         *,
         database: Database | None,
         spaces: Spaces,
@@ -66,12 +67,13 @@ class SimWorld(World):
         self.database = database
         self.redis: RedisNode | None = None
         self.services: dict[str, Any] = {}
-        self._limits = limits
+        self._limits = scenario.limits
+        self._instances = scenario.instances
         self._agenda = Agenda()
         self._history = History()
         self._order = Order(plan.constraints)
         policy = make_policy(plan.policy, child_seed(plan.seed, "policy"))
-        self.network = Network(self._agenda, self._history, policy, self._order, limits.steps)
+        self.network = Network(self._agenda, self._history, policy, self._order, scenario.limits.steps)
         if detail:
             self.network.contents = {}
         self._clocks = Clocks(self._agenda)
@@ -123,6 +125,7 @@ class SimWorld(World):
     def _add_processes(self) -> None:
         variables = self.target.env_of(self.build)
         for process in self.target.processes_of(self.build):
+            process = replace(process, instances=self._instances.get(process.name, process.instances))
             environ = {name: self._fill(text) for name, text in {**_ENVIRON, **variables, **process.env}.items()}
             for name in process.nodes:
                 random = child_random(self.plan.seed, "node", name)
