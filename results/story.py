@@ -80,7 +80,8 @@ def story_from_json(text: str, origin: str) -> Story:
         ) from error
     if version > FORMAT:
         raise ResultsError(
-            f"{origin} was written in format {version}; this version reads up to {FORMAT}. Upgrade paychaos."
+            f"{origin} was written in format {version}; this version reads up to {FORMAT}. "
+            "Upgrade paychaos, or make it again: paychaos replay."
         )
     try:
         return _story(content)
