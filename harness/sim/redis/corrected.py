@@ -1,0 +1,226 @@
+"""Commands that fakeredis has, but not in every detail as redis-server 6.2: put right around its implementation."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from harness.sim.redis import long_double
+from harness.sim.redis.borrowed import Hash, Int, SimpleError, ZSet, compile_pattern
+from harness.sim.redis.command import not_simulated
+from harness.sim.redis.expiring import WRONG_TYPE
+from harness.sim.redis.reply import float_text
+
+if TYPE_CHECKING:
+    from harness.sim.redis.session import Session
+
+_SYNTAX = "ERR syntax error"
+_NOT_FINITE = "ERR increment would produce NaN or Infinity"
+_NOT_FLOAT = "ERR value is not a valid float"
+_RANK_ZERO = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second, ..."
+_LEX_WITH_SCORES = "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
+_CURSOR = re.compile(rb"[+-]?\d+")
+_PACKED_HASH = 512
+_PACKED_ZSET = 128
+
+
+def mset(session: "Session", args: list[bytes]) -> Any:
+    _check_pairs(args)
+    return session.borrow("mset", args)
+
+
+def msetnx(session: "Session", args: list[bytes]) -> Any:
+    _check_pairs(args)
+    return session.borrow("msetnx", args)
+
+
+def decrby(session: "Session", args: list[bytes]) -> Any:
+    """The least integer has no negative, and C leaves it as it is."""
+    if args[1] == b"-9223372036854775808":
+        return session.borrow("incrby", args)
+    return session.borrow("decrby", args)
+
+
+def incrbyfloat(session: "Session", args: list[bytes]) -> bytes:
+    key = args[0]
+    item = session.db.get(key)
+    if item is not None and not isinstance(item.value, bytes):
+        raise SimpleError(WRONG_TYPE)
+    total = _sum(b"0" if item is None else item.value, args[1], _NOT_FLOAT)
+    session.db.store(key, total, None if item is None else item.expireat)
+    return total
+
+
+def hincrbyfloat(session: "Session", args: list[bytes]) -> bytes:
+    key, field, increment = args
+    if long_double.parse(increment) is None:
+        raise SimpleError(_NOT_FLOAT)
+    current = session.borrow("hget", [key, field])
+    total = _sum(b"0" if current is None else current, increment, "ERR hash value is not a float")
+    session.borrow("hset", [key, field, total])
+    return total
+
+
+def hrandfield(session: "Session", args: list[bytes]) -> Any:
+    _check_random_options(args, b"withvalues")
+    if args[0] not in session.db:
+        return [] if len(args) > 1 else None
+    return session.borrow("hrandfield", args)
+
+
+def zrandmember(session: "Session", args: list[bytes]) -> Any:
+    _check_random_options(args, b"withscores")
+    if args[0] not in session.db:
+        return [] if len(args) > 1 else None
+    found = session.borrow("zrandmember", args)
+    return found if len(args) > 1 else found[0]
+
+
+def scan(session: "Session", args: list[bytes]) -> list[Any]:
+    return _scan(session, "scan", args, [], (b"match", b"count", b"type"))
+
+
+def hscan(session: "Session", args: list[bytes]) -> list[Any]:
+    return _scan(session, "hscan", args[1:], args[:1], (b"match", b"count"))
+
+
+def sscan(session: "Session", args: list[bytes]) -> list[Any]:
+    return _scan(session, "sscan", args[1:], args[:1], (b"match", b"count"))
+
+
+def zscan(session: "Session", args: list[bytes]) -> list[Any]:
+    return _scan(session, "zscan", args[1:], args[:1], (b"match", b"count"))
+
+
+def lpos(session: "Session", args: list[bytes]) -> Any:
+    try:
+        return session.borrow("lpos", args)
+    except SimpleError as error:
+        raise SimpleError(_RANK_ZERO if error.value.startswith("RANK") else error.value) from None
+
+
+def lmove(session: "Session", args: list[bytes]) -> Any:
+    if any(end.lower() not in (b"left", b"right") for end in args[2:]):
+        raise SimpleError(_SYNTAX)
+    return session.borrow("lmove", args)
+
+
+def zrange(session: "Session", args: list[bytes]) -> Any:
+    return _zrange(session, "zrange", args, args[0], args[3:])
+
+
+def zrangestore(session: "Session", args: list[bytes]) -> Any:
+    return _zrange(session, "zrangestore", args, args[1], args[4:])
+
+
+def zrangebylex(session: "Session", args: list[bytes]) -> Any:
+    return _by_lex(session, "zrangebylex", args, args[0])
+
+
+def zrevrangebylex(session: "Session", args: list[bytes]) -> Any:
+    return _by_lex(session, "zrevrangebylex", args, args[0])
+
+
+def zlexcount(session: "Session", args: list[bytes]) -> Any:
+    return _by_lex(session, "zlexcount", args, args[0])
+
+
+def zremrangebylex(session: "Session", args: list[bytes]) -> Any:
+    return _by_lex(session, "zremrangebylex", args, args[0])
+
+
+def zpopmin(session: "Session", args: list[bytes]) -> Any:
+    return _zpop(session, "zpopmin", args)
+
+
+def zpopmax(session: "Session", args: list[bytes]) -> Any:
+    return _zpop(session, "zpopmax", args)
+
+
+def _check_pairs(args: list[bytes]) -> None:
+    if len(args) % 2:
+        raise SimpleError("ERR wrong number of arguments for MSET")
+
+
+def _sum(current: bytes, increment: bytes, not_a_float: str) -> bytes:
+    first, second = long_double.parse(current), long_double.parse(increment)
+    if first is None:
+        raise SimpleError(not_a_float)
+    if second is None:
+        raise SimpleError(_NOT_FLOAT)
+    if isinstance(first, float) or isinstance(second, float):
+        raise SimpleError(_NOT_FINITE)
+    return long_double.text_of(long_double.rounded(first + second))
+
+
+def _check_random_options(args: list[bytes], with_what: bytes) -> None:
+    if len(args) > 1:
+        Int.decode(args[1])
+    if len(args) > 3 or (len(args) == 3 and args[2].lower() != with_what):
+        raise SimpleError(_SYNTAX)
+
+
+def _scan(session: "Session", name: str, args: list[bytes], key: list[bytes], known: tuple[bytes, ...]) -> list[Any]:
+    """SCAN and its kin. A small hash or sorted set comes whole and in order, as from redis-server's packed form."""
+    if not _CURSOR.fullmatch(args[0]):
+        raise SimpleError("ERR invalid cursor")
+    item = session.db.get(key[0]) if key else None
+    if key and item is None:
+        return [b"0", []]
+    options = args[1:]
+    for option, value in zip(options[::2], options[1::2], strict=False):
+        if option.lower() not in known:
+            raise SimpleError(_SYNTAX)
+        if option.lower() == b"count" and Int.decode(value) < 1:
+            raise SimpleError(_SYNTAX)
+    if len(options) % 2:
+        raise SimpleError(_SYNTAX)
+    if item is not None and _is_packed(item.value):
+        patterns = [value for option, value in zip(options[::2], options[1::2], strict=True) if option.lower() == b"match"]
+        return [b"0", _packed_elements(item.value, patterns[-1:])]
+    return session.borrow(name, [*key, args[0], *options])  # type: ignore[no-any-return]
+
+
+def _is_packed(value: Any) -> bool:
+    if isinstance(value, ZSet):
+        return len(value) <= _PACKED_ZSET
+    return isinstance(value, Hash) and len(value) <= _PACKED_HASH
+
+
+def _packed_elements(value: Any, patterns: list[bytes]) -> list[bytes]:
+    flat: list[bytes] = []
+    for name in value:
+        if all(compile_pattern(pattern).match(name) for pattern in patterns):
+            flat += [name, float_text(value[name]) if isinstance(value, ZSet) else value[name]]
+    return flat
+
+
+def _zrange(session: "Session", name: str, args: list[bytes], source: bytes, options: list[bytes]) -> Any:
+    given = {option.lower() for option in options}
+    if b"bylex" in given:
+        if b"withscores" in given:
+            raise SimpleError(_LEX_WITH_SCORES)
+        return _by_lex(session, name, args, source)
+    try:
+        return session.borrow(name, args)
+    except SimpleError as error:
+        if error.value == "ERR min or max is not a float" and b"byscore" not in given:
+            raise SimpleError("ERR value is not an integer or out of range") from None
+        raise
+
+
+def _by_lex(session: "Session", name: str, args: list[bytes], source: bytes) -> Any:
+    """Members between two strings, which means something only while all scores are equal."""
+    item = session.db.get(source)
+    if item is not None and isinstance(item.value, ZSet) and len({item.value[member] for member in item.value}) > 1:
+        raise not_simulated([name.upper().encode(), *args], "on a sorted set whose scores differ")
+    try:
+        return session.borrow(name, args)
+    except SimpleError as error:
+        raise SimpleError(error.value.replace("not a valid string range", "not valid string range")) from None
+
+
+def _zpop(session: "Session", name: str, args: list[bytes]) -> Any:
+    if len(args) > 2:
+        raise SimpleError(_SYNTAX)
+    if len(args) == 2 and Int.decode(args[1]) <= 0:
+        return []
+    return session.borrow(name, args)

@@ -1,0 +1,204 @@
+"""Every command of the simulated Redis. What is not in this table is not simulated.
+
+The number of words and what is allowed in scripts are those of redis-server 6.2 (`COMMAND`). Each command here
+appears in a script of tests/sim/redis_scripts, which runs against a real redis-server too.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from harness.sim.redis import blocking, connection, corrected, expiring, pubsub, scripting, server, transactions
+from harness.errors import HarnessError
+from harness.sim.redis.command import CONTAINERS, Command, Reshape, Run
+from harness.sim.redis.reply import NO_LIST, Elements
+
+if TYPE_CHECKING:
+    from harness.sim.redis.session import Session
+
+_BORROWED = {
+    # strings and bits
+    "append": 3, "decr": 2, "get": 2, "getdel": 2, "getrange": 4, "getset": 3, "incr": 2, "incrby": 3,
+    "mget": -2, "setnx": 3, "setrange": 4, "strlen": 2, "substr": 4,
+    "bitcount": -2, "getbit": 3, "setbit": 4,
+    # keys
+    "del": -2, "exists": -2, "keys": 2, "randomkey": 1, "rename": 3, "renamenx": 3, "type": 2, "unlink": -2,
+    # hashes
+    "hdel": -3, "hexists": 3, "hget": 3, "hgetall": 2, "hincrby": 4, "hkeys": 2, "hlen": 2,
+    "hmget": -3, "hmset": -4, "hset": -4, "hsetnx": 4, "hstrlen": 3, "hvals": 2,
+    # lists
+    "lindex": 3, "linsert": 5, "llen": 2, "lpop": -2, "lpush": -3, "lpushx": -3, "lrange": 4,
+    "lrem": 4, "lset": 4, "ltrim": 4, "rpop": -2, "rpoplpush": 3, "rpush": -3, "rpushx": -3,
+    # sets
+    "sadd": -3, "scard": 2, "sdiff": -2, "sdiffstore": -3, "sinter": -2, "sinterstore": -3, "sismember": 3,
+    "smembers": 2, "smismember": -3, "smove": 4, "spop": -2, "srandmember": -2, "srem": -3, "sunion": -2,
+    "sunionstore": -3,
+    # sorted sets
+    "zadd": -4, "zcard": 2, "zcount": 4, "zdiff": -3, "zdiffstore": -4, "zincrby": 4, "zinter": -3, "zinterstore": -4,
+    "zmscore": -3,     "zrangebyscore": -4, "zrank": 3, "zrem": -3, "zremrangebyrank": 4,
+    "zremrangebyscore": 4, "zrevrange": -4, "zrevrangebyscore": -4, "zrevrank": 3,     "zscore": 3, "zunion": -3, "zunionstore": -4,
+    # streams
+    "xack": -4, "xadd": -5, "xautoclaim": -6, "xclaim": -6, "xdel": -3, "xlen": 2, "xpending": -3, "xrange": -4,
+    "xrevrange": -4, "xtrim": -4, "xgroup create": -5, "xgroup createconsumer": 5, "xgroup delconsumer": 5,
+    "xgroup destroy": 4, "xgroup setid": 5,
+}  # fmt: skip
+
+_OWN: dict[str, tuple[int, Run]] = {
+    "auth": (-2, connection.auth),
+    "blmove": (6, blocking.blmove),
+    "blpop": (-3, blocking.blpop),
+    "brpop": (-3, blocking.brpop),
+    "brpoplpush": (4, blocking.brpoplpush),
+    "bzpopmax": (-3, blocking.bzpopmax),
+    "bzpopmin": (-3, blocking.bzpopmin),
+    "client getname": (2, connection.client_getname),
+    "client id": (2, connection.client_id),
+    "client maint_notifications": (-2, connection.client_maint_notifications),
+    "client setinfo": (-2, connection.client_setinfo),
+    "client setname": (3, connection.client_setname),
+    "config get": (3, server.config_get),
+    "copy": (-3, server.copy),
+    "dbsize": (1, server.dbsize),
+    "discard": (1, transactions.discard),
+    "echo": (2, connection.echo),
+    "eval": (-3, scripting.eval_),
+    "evalsha": (-3, scripting.evalsha),
+    "exec": (1, transactions.exec_),
+    "expire": (3, expiring.expire),
+    "expireat": (3, expiring.expireat),
+    "flushall": (-1, server.flushall),
+    "flushdb": (-1, server.flushdb),
+    "getex": (-2, expiring.getex),
+    "hello": (-1, connection.hello),
+    "info": (-1, server.info),
+    "move": (3, server.move),
+    "multi": (1, transactions.multi),
+    "persist": (2, expiring.persist),
+    "pexpire": (3, expiring.pexpire),
+    "pexpireat": (3, expiring.pexpireat),
+    "ping": (-1, connection.ping),
+    "psetex": (4, expiring.psetex),
+    "psubscribe": (-2, pubsub.psubscribe),
+    "pttl": (2, expiring.pttl),
+    "publish": (3, pubsub.publish),
+    "pubsub channels": (-2, pubsub.pubsub_channels),
+    "pubsub numpat": (2, pubsub.pubsub_numpat),
+    "pubsub numsub": (-2, pubsub.pubsub_numsub),
+    "punsubscribe": (-1, pubsub.punsubscribe),
+    "quit": (-1, connection.quit_),
+    "reset": (1, connection.reset),
+    "script exists": (-2, scripting.script_exists),
+    "script flush": (-2, scripting.script_flush),
+    "script kill": (2, scripting.script_kill),
+    "script load": (3, scripting.script_load),
+    "select": (2, connection.select),
+    "set": (-3, expiring.set_),
+    "setex": (4, expiring.setex),
+    "subscribe": (-2, pubsub.subscribe),
+    "time": (1, server.time),
+    "touch": (-2, server.touch),
+    "ttl": (2, expiring.ttl),
+    "unsubscribe": (-1, pubsub.unsubscribe),
+    "unwatch": (1, transactions.unwatch),
+    "watch": (-2, transactions.watch),
+    "xread": (-4, blocking.xread),
+    "xreadgroup": (-7, blocking.xreadgroup),
+}
+
+_CORRECTED: dict[str, tuple[int, Run]] = {
+    "decrby": (3, corrected.decrby),
+    "hincrbyfloat": (4, corrected.hincrbyfloat),
+    "hrandfield": (-2, corrected.hrandfield),
+    "hscan": (-3, corrected.hscan),
+    "incrbyfloat": (3, corrected.incrbyfloat),
+    "lmove": (5, corrected.lmove),
+    "lpos": (-3, corrected.lpos),
+    "mset": (-3, corrected.mset),
+    "msetnx": (-3, corrected.msetnx),
+    "scan": (-2, corrected.scan),
+    "sscan": (-3, corrected.sscan),
+    "zlexcount": (4, corrected.zlexcount),
+    "zpopmax": (-2, corrected.zpopmax),
+    "zpopmin": (-2, corrected.zpopmin),
+    "zrandmember": (-2, corrected.zrandmember),
+    "zrange": (-4, corrected.zrange),
+    "zrangebylex": (-4, corrected.zrangebylex),
+    "zrangestore": (-5, corrected.zrangestore),
+    "zremrangebylex": (4, corrected.zremrangebylex),
+    "zrevrangebylex": (-4, corrected.zrevrangebylex),
+    "zscan": (-3, corrected.zscan),
+}
+
+_NOT_IN_SCRIPTS = frozenset(
+    "auth blmove blpop brpop brpoplpush bzpopmax bzpopmin client config discard eval evalsha exec hello multi"
+    " psubscribe punsubscribe quit reset script subscribe unsubscribe unwatch watch".split()
+)
+_SUBSCRIBING = frozenset({"subscribe", "unsubscribe", "psubscribe", "punsubscribe"})
+_NEVER_QUEUED = frozenset({"multi", "exec", "discard", "watch", "quit", "reset"})
+
+# What Redis has learnt since 6.2: a command that fails for want of it is refused, not failed.
+_NEWER_EXPIRE = frozenset({b"nx", b"xx", b"gt", b"lt"})
+_NEWER_STREAM = frozenset({b"keepref", b"delref", b"acked", b"idmp", b"idmpauto"})
+_NEWER: dict[str, frozenset[bytes]] = {
+    "expire": _NEWER_EXPIRE,
+    "expireat": _NEWER_EXPIRE,
+    "pexpire": _NEWER_EXPIRE,
+    "pexpireat": _NEWER_EXPIRE,
+    "set": frozenset({b"ifeq", b"ifne", b"ifdeq", b"ifdne"}),
+    "bitcount": frozenset({b"byte", b"bit"}),
+    "hscan": frozenset({b"novalues"}),
+    "zrank": frozenset({b"withscore"}),
+    "zrevrank": frozenset({b"withscore"}),
+    "xadd": _NEWER_STREAM,
+    "xtrim": _NEWER_STREAM,
+    "xreadgroup": frozenset({b"claim"}),
+    "xgroup create": frozenset({b"entriesread"}),
+    "xgroup setid": frozenset({b"entriesread"}),
+}
+
+
+def _as_set(value: object, _args: list[bytes]) -> object:
+    return Elements(value) if isinstance(value, list) else value
+
+
+def _no_list_if_counted(value: object, args: list[bytes]) -> object:
+    return NO_LIST if value is None and len(args) > 1 else value
+
+
+_RESHAPED: dict[str, Reshape] = {
+    name: _as_set for name in ("sdiff", "sinter", "smembers", "spop", "sunion")
+}
+_RESHAPED |= {name: _no_list_if_counted for name in ("lpop", "rpop")}
+
+
+def _alone(_session: "Session", _args: list[bytes]) -> object:
+    """A container without a subcommand: there are never enough words to get here."""
+    raise HarnessError("a Redis command group was called without a subcommand")
+
+
+def _commands() -> Iterator[Command]:
+    for name in sorted(CONTAINERS):
+        yield _command(name, -2, _alone)
+    for name, arity in _BORROWED.items():
+        yield _command(name, arity, _borrowed(name))
+    for name, (arity, run) in (_OWN | _CORRECTED).items():
+        yield _command(name, arity, run)
+
+
+def _borrowed(name: str) -> Run:
+    return lambda session, args: session.borrow(name, args)
+
+
+def _command(name: str, arity: int, run: Run) -> Command:
+    return Command(
+        name,
+        arity,
+        run,
+        in_script=name.split(" ")[0] not in _NOT_IN_SCRIPTS,
+        in_transaction=name not in _SUBSCRIBING,
+        queued=name not in _NEVER_QUEUED,
+        newer=_NEWER.get(name, frozenset()),
+        reshape=_RESHAPED.get(name),
+    )
+
+
+COMMANDS = {command.name: command for command in _commands()}

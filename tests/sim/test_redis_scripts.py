@@ -1,0 +1,43 @@
+"""The same command scripts against the simulated Redis and a real redis-server 6.2, byte by byte."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from harness.sim.redis.table import COMMANDS
+from tests.conftest import Require
+from tests.sim.redis_real import REMEDY, RealServer, find_server
+from tests.sim.redis_script import Script, comparable, load_scripts, play_real, play_simulated, read_step
+
+SCRIPTS = load_scripts()
+
+
+@pytest.fixture(scope="module")
+def server(require: Require) -> Iterator[RealServer]:
+    binary = find_server()
+    if binary is None and sys.version_info >= (3, 13):
+        pytest.skip(f"there is no redis-server 6.2 here. {REMEDY}")
+    require(binary, "redis-server 6.2", REMEDY)
+    assert binary is not None
+    with RealServer(binary) as running:
+        yield running
+
+
+@pytest.mark.parametrize("resp", [2, 3])
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_both_servers_answer_the_same(script: Script, resp: int, server: RealServer) -> None:
+    simulated = play_simulated(script, resp)
+    real = play_real(script, resp, server, simulated)
+    for line, ours, theirs in zip(script.lines, simulated, real, strict=True):
+        how = read_step(line).compare
+        assert comparable(ours, how) == comparable(theirs, how), f"{line}: simulated {ours!r}, real {theirs!r}"
+
+
+def test_every_command_of_the_table_is_in_a_script() -> None:
+    used = set()
+    for script in SCRIPTS:
+        for line in script.lines:
+            words = [word.decode("latin-1").lower() for word in read_step(line).words]
+            used |= {words[0], " ".join(words[:2])} if words else set()
+    assert set(COMMANDS) - used == set()
