@@ -6,7 +6,9 @@
 4. Faults heal, and the world gets a bounded time to settle; what must hold eventually is checked at its end.
 """
 
-from harness.errors import HarnessError, LimitExceeded, NotSimulated, PaychaosError
+import trio
+
+from harness.errors import HarnessError, LimitExceeded, NotSimulated, PaychaosError, UsageError
 from harness.invariant import always, eventually
 from harness.monitor import Monitor
 from harness.plan import Plan
@@ -26,7 +28,7 @@ async def execute(world: World, scenario: Scenario, build: str, plan: Plan, deta
         async with world.alive():
             await world.boot()
             world.on_outcome = lambda outcome: monitor.check(always)
-            await scenario.workload(world)
+            await _work(scenario, world)
             await world.drain()
             monitor.check(always)
             world.heal()
@@ -35,14 +37,30 @@ async def execute(world: World, scenario: Scenario, build: str, plan: Plan, deta
             monitor.check(eventually)
     except (LimitExceeded, NotSimulated) as stopped:
         error = stopped
-    except ExceptionGroup as group:
-        raise _only(group) from group
+    except BaseExceptionGroup as group:
+        only = _only(group)
+        if not isinstance(only, LimitExceeded | NotSimulated):
+            raise only from group
+        error = only
     run = Run(scenario.name, build, plan, _verdict(monitor, error))
     run.violations = monitor.violations
     run.invariants = monitor.verdicts
+    run.outcomes = world.outcomes
     run.error = str(error) if error else None
     world.report(run, detail)
     return run
+
+
+async def _work(scenario: Scenario, world: World) -> None:
+    try:
+        await scenario.workload(world)
+    except (PaychaosError, trio.Cancelled):
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"the workload of scenario {scenario.name!r} raised {_only(error)!r}; a workload drives the target and"
+            " leaves judging to invariants. Mend the workload."
+        ) from error
 
 
 def _verdict(monitor: Monitor, error: PaychaosError | None) -> Verdict:
@@ -53,9 +71,8 @@ def _verdict(monitor: Monitor, error: PaychaosError | None) -> Verdict:
     return "pass" if "held" in monitor.verdicts.values() else "inconclusive"
 
 
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def _only(error: BaseException) -> BaseException:
     """trio wraps what a task raised; the one error inside is what we mean."""
-    error: BaseException = group
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error if not isinstance(error, BaseExceptionGroup) else HarnessError(f"several errors at once: {error!r}")

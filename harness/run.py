@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from harness.client import Outcome
 from harness.history import Delivery, Event
 from harness.plan import Plan
 
@@ -45,6 +46,7 @@ class RowChange:
 class Run:
     """What one execution showed.
 
+    outcomes: the client operations that ended, in order.
     hits: per fault of the plan, whether it was really injected. enforced: per constraint, whether `after` was
     delivered after `before`. infeasible: constraints dropped because holding would have stopped the world.
     events, rows, exports, contents (message name to its text): only when asked for (`detail`), they are large.
@@ -60,6 +62,7 @@ class Run:
     steps: int = 0
     virtual_us: int = 0
     wall_us: int = 0
+    outcomes: list[Outcome] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     hits: list[bool] = field(default_factory=list)
     enforced: list[bool] = field(default_factory=list)

@@ -185,6 +185,11 @@ class ProcessNode(Node):
             self._graveyard.append(self.loop)
             super().crash()
 
+    def end(self) -> None:
+        """The run is over: whatever is collected later does nothing and says nothing."""
+        if self.is_up:
+            self.loop.is_dead = True
+
     def restart(self) -> None:
         if not self.is_up:
             self.network.record("started", self.name, "")

@@ -196,6 +196,8 @@ class SimWorld(World):
                 self._driver.is_stopped = True
                 nursery.cancel_scope.cancel()
         finally:
+            for process in self._processes:
+                process.end()
             self._clocks.stop()
 
     async def boot(self) -> None:
