@@ -11,6 +11,7 @@ from typing import Any
 from fake_provider.call import Call
 from fake_provider.cards import Card
 from fake_provider.events import Event
+from fake_provider.funds import Funds
 from fake_provider.identifiers import Identifiers
 from fake_provider.ledger import Ledger, Movement, Postings
 from fake_provider.profile import Profile
@@ -54,9 +55,17 @@ class Account:
         self.sessions = self.shelves["sessions"]
         self.endpoints = self.shelves["webhook_endpoints"]
         self.cards: dict[str, Card] = {}
+        self.funds = Funds()
+        self.unpaid: list[Resource] = []  # available balance transactions that no payout has taken yet
+        self.parts: dict[str, list[Resource]] = {}  # automatic payout id -> its balance transactions
+        self.payout_day: Timer | None = None
+        self.on_available: Callable[[], object] = lambda: None  # what to do when money has become available
         self.authenticated: set[str] = set()  # intents to be confirmed again after 3-D Secure
         self.base_url = "http://provider"  # where customers find the authentication page
         self.line_items: dict[str, dict[str, Any]] = {}  # checkout session id -> its list
+        self.intent_data: dict[
+            str, dict[str, Any]
+        ] = {}  # checkout session id -> of its coming payment intent
         self.chains: dict[str, int] = {}  # token chain -> uses
         self.secrets: dict[
             str, list[tuple[str, int | None]]

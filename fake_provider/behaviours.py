@@ -140,8 +140,7 @@ class Behaviour:
             close = difflib.get_close_matches(self.name, MISBEHAVIOURS, n=1)
             hint = f" Did you mean '{close[0]}'?" if close else ""
             raise BehaviourError(
-                f"behaviour '{self.name}' does not exist.{hint} `python -m fake_provider faults` lists "
-                f"them all."
+                f"behaviour '{self.name}' does not exist.{hint} `python -m fake_provider faults` lists them all."
             )
         if type(self.attempt) is not int or self.attempt < 1:
             raise BehaviourError(f"behaviour '{self.name}': attempt is {self.attempt!r}; it counts from 1.")
@@ -152,8 +151,8 @@ class Behaviour:
         if (" " in self.operation) is (known.on == "callback") and self.operation != "*":
             wanted = "'POST /v1/refunds'" if known.on == "request" else "'payment_intent.succeeded'"
             raise BehaviourError(
-                f"behaviour '{self.name}' works on a {known.on}: operation '{self.operation}' must look "
-                f"like {wanted}."
+                f"behaviour '{self.name}' works on a {known.on}: operation '{self.operation}' must look like "
+                f"{wanted}."
             )
         for name, value in self.parameters.items():
             self._check_parameter(name, value, {**known.parameters, **_COUNT})
@@ -191,8 +190,8 @@ class Behaviour:
         unknown = sorted(set(data) - {"name", "operation", "entity", "attempt", "parameters"})
         if unknown:
             raise BehaviourError(
-                f"behaviour '{data['name']}' has no member '{unknown[0]}'; "
-                "it has: name, operation, entity, attempt, parameters."
+                f"behaviour '{data['name']}' has no member '{unknown[0]}'; it has: name, operation, entity, "
+                "attempt, parameters."
             )
         entity, parameters = data.get("entity"), data.get("parameters", {})
         if not (entity is None or isinstance(entity, str)) or not isinstance(parameters, dict):

@@ -27,7 +27,7 @@ class Event:
     @property
     def object_id(self) -> str:
         """The id of the object it is about."""
-        return str(self.shown.members["id"])
+        return str(self.shown.members.get("id", ""))
 
     def entities(self) -> frozenset[str]:
         """What a behaviour may call its object by: ids of it and of its payment, and metadata values."""

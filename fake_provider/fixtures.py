@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from fake_provider.account import Account
-from fake_provider.api import charging, customers, payment_intents, payment_methods, refunding
+from fake_provider.api import charging, customers, intent_shape, payment_methods, refunding
 from fake_provider.call import Call
 from fake_provider.errors import missing_object
 from fake_provider.resource import Resource
@@ -15,7 +15,7 @@ from fake_provider.resource import Resource
 _SAMPLE = re.compile(r"_x{10,}$")
 _TEMPLATES: dict[str, dict[str, Any]] = {
     "payment_intents": {
-        **payment_intents.TEMPLATE,
+        **intent_shape.TEMPLATE,
         "amount": 2000,
         "currency": "usd",
         "client_secret": "pi_xxxxxxxxxxxxx_secret_x",

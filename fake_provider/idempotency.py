@@ -73,18 +73,16 @@ class IdempotencyStore:
         if entry.path != path:
             raise ApiError(
                 400,
-                "Keys for idempotent requests can only be used for the same endpoint they were first used "
-                "for "
-                f"('{path}' vs '{entry.path}'). Try using a key other than '{key}' if you meant to "
-                f"execute a different request.",
+                "Keys for idempotent requests can only be used for the same endpoint they were first used for "
+                f"('{path}' vs '{entry.path}'). Try using a key other than '{key}' if you meant to execute a "
+                "different request.",
                 kind="idempotency_error",
             )
         if entry.params != params:
             raise ApiError(
                 400,
-                "Keys for idempotent requests can only be used with the same parameters they were first "
-                "used with. "
-                f"Try using a key other than '{key}' if you meant to execute a different request.",
+                "Keys for idempotent requests can only be used with the same parameters they were first used "
+                f"with. Try using a key other than '{key}' if you meant to execute a different request.",
                 kind="idempotency_error",
             )
 

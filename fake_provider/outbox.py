@@ -171,11 +171,12 @@ class Outbox:
             self._release(one)
         return len(held)
 
-    def resend(self, event: Event, endpoint: Resource) -> None:
+    def resend(self, event: Event) -> None:
         """Sends an event again by hand; its own retries go on as if nothing happened."""
-        self._at(
-            self._account.now_us, Delivery(event, endpoint["id"], self._body(event, endpoint), retried=False)
-        )
+        for endpoint in self._account.endpoints.values():
+            if _wants(endpoint, event.type):
+                copy = Delivery(event, endpoint["id"], self._body(event, endpoint), retried=False)
+                self._at(self._account.now_us, copy)
 
     def _attempt(self, delivery: Delivery) -> None:
         """One POST, unless the endpoint is gone or disabled, or the attempt is to get lost."""

@@ -140,8 +140,8 @@ def metadata(name: str, value: Any) -> dict[str, str]:
         if len(item) > MAX_METADATA_VALUE:
             raise ApiError(
                 400,
-                f"Metadata values can have up to {MAX_METADATA_VALUE} characters, but you passed in a value "
-                f"that is {len(item)} characters.",
+                f"Metadata values can have up to {MAX_METADATA_VALUE} characters, but you passed in a value that "
+                f"is {len(item)} characters.",
                 param=f"{name}[{key}]",
             )
     return found
@@ -172,10 +172,9 @@ def unknown_to(
 def _empty(name: str) -> ApiError:
     return ApiError(
         400,
-        f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset a "
-        f"parameter; however "
-        f"'{name}' cannot be unset. You should remove '{name}' from your request or supply a non-empty "
-        f"value.",
+        f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset a parameter; "
+        f"however '{name}' cannot be unset. You should remove '{name}' from your request or supply a non-empty "
+        "value.",
         code="parameter_invalid_empty",
         param=name,
     )

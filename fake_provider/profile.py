@@ -55,7 +55,7 @@ class Profile:
     # started it.
     authorization_us: int = 7 * DAY_US
     authorization_merchant_us: int = 4 * DAY_US + 18 * HOUR_US
-    refund_settles_us: int = HOUR_US
+    settles_us: int = HOUR_US
     session_us: int = DAY_US
     available_us: int = 2 * DAY_US
     payout_automatic: bool = True

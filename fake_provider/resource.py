@@ -48,7 +48,7 @@ class Resource(dict[str, Any]):
         self._snapshot = None
         super().__setitem__(name, value)
 
-    def change(self, **members: Any) -> dict[str, Any]:
+    def change(self, /, **members: Any) -> dict[str, Any]:
         """Sets members; returns the previous values of those that really changed (`previous_attributes`)."""
         previous = {name: self.get(name) for name, value in members.items() if self.get(name) != value}
         self._snapshot = None

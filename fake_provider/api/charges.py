@@ -1,7 +1,7 @@
 """Charges as clients see them: the older way to pay, and what a payment intent's money looks like."""
 
 from fake_provider.account import Account
-from fake_provider.api import charging, customers, payment_intents, payment_methods
+from fake_provider.api import charging, customers, paying, payment_methods
 from fake_provider.call import Call
 from fake_provider.cards import ALIASES
 from fake_provider.errors import ApiError
@@ -88,7 +88,7 @@ def capture(account: Account, call: Call) -> Resource:
     charge = account.charges.find(call.object_id)
     amount = charging.check_capture(charge, call.params.get("amount"))
     if charge["payment_intent"]:
-        payment_intents.capture_intent(account, account.intents[charge["payment_intent"]], amount)
+        paying.capture_intent(account, account.intents[charge["payment_intent"]], amount)
     else:
         charging.capture_charge(account, charge, amount)
     return charge

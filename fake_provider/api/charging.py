@@ -286,8 +286,7 @@ def check_capture(charge: Resource, amount: int | None) -> int:
     if charge["refunded"]:
         raise ApiError(
             400,
-            f"Charge {charge['id']} could not be captured because its authorization has expired or was "
-            f"released.",
+            f"Charge {charge['id']} could not be captured because its authorization has expired or was released.",
             code="charge_expired_for_capture",
         )
     return check_capture_amount(charge["amount"], amount)

@@ -50,8 +50,7 @@ def open_dispute(account: Account, charge: Resource, reason: str) -> Resource:
     if not charge["captured"] or charge["disputed"] or amount <= 0:
         raise ApiError(
             400,
-            f"Charge {charge['id']} cannot be disputed: it must be captured, not disputed and not wholly "
-            f"refunded.",
+            f"Charge {charge['id']} cannot be disputed: it must be captured, not disputed and not wholly refunded.",
         )
     dispute = Resource(
         {

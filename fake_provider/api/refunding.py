@@ -99,7 +99,7 @@ def _fate(account: Account, charge: Resource) -> tuple[str, int]:
         scripted = account.misbehaves(f"refund_{fate}")
         if scripted:
             return fate, scripted.parameter("delay_us")
-    return account.cards[charge["payment_method"]].refund, account.profile.refund_settles_us
+    return account.cards[charge["payment_method"]].refund, account.profile.settles_us
 
 
 def _succeed(account: Account, refund: Resource) -> None:

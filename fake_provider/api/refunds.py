@@ -92,8 +92,7 @@ def _uncaptured(charge: Resource) -> Resource:
     if charge["status"] == "succeeded":
         raise ApiError(
             400,
-            f"Charge {charge['id']} was not captured; cancel its PaymentIntent to release the hold "
-            f"instead of "
+            f"Charge {charge['id']} was not captured; cancel its PaymentIntent to release the hold instead of "
             "refunding it.",
             code="payment_intent_unexpected_state",
         )

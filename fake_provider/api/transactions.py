@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from fake_provider.account import Account
+from fake_provider.api import listing
 from fake_provider.call import Call
 from fake_provider.resource import Resource
 
@@ -14,6 +15,7 @@ CATEGORIES = {
     "refund_failure": "refund_failure",
     "payout": "payout",
     "payout_failure": "payout_reversal",
+    "payout_cancel": "payout_reversal",
     "adjustment": "dispute",
 }
 
@@ -29,22 +31,10 @@ def transact(
     description: str | None = None,
     category: str | None = None,
 ) -> Resource:
-    """Changes the balance by `amount - fee` because of `source`. Incoming money waits for `available_us`
-    unless `at_once`."""
-    now_s = account.now_s
+    """Changes the balance by `amount - fee` because of `source`. Incoming money waits for the profile's
+    `available_us`, unless `at_once`."""
     waits = amount > 0 and not at_once and account.profile.available_us > 0
-    available_s = now_s + account.profile.available_us // 1_000_000 if waits else now_s
-    fees: list[dict[str, Any]] = []
-    if fee:
-        fees.append(
-            {
-                "amount": fee,
-                "application": None,
-                "currency": source["currency"],
-                "description": "Stripe processing fees" if kind == "charge" else "Dispute fee",
-                "type": "stripe_fee",
-            }
-        )
+    available_s = account.now_s + (account.profile.available_us // 1_000_000 if waits else 0)
     transaction = account.transactions.put(
         Resource(
             {
@@ -53,12 +43,12 @@ def transact(
                 "amount": amount,
                 "available_on": available_s,
                 "balance_type": "payments",
-                "created": now_s,
+                "created": account.now_s,
                 "currency": source["currency"],
                 "description": description,
                 "exchange_rate": None,
                 "fee": fee,
-                "fee_details": fees,
+                "fee_details": _fees(fee, source["currency"], kind) if fee else [],
                 "net": amount - fee,
                 "reporting_category": category or CATEGORIES[kind],
                 "source": source["id"],
@@ -68,8 +58,35 @@ def transact(
         )
     )
     if waits:
+        account.funds.add("pending", source["currency"], amount - fee)
         account.timers.at(available_s * 1_000_000, partial(_become_available, account, transaction))
+    else:
+        account.funds.add("available", source["currency"], amount - fee)
+        account.unpaid.append(transaction)
     return transaction
+
+
+def _fees(fee: int, currency: str, kind: str) -> list[dict[str, Any]]:
+    what = "Stripe processing fees" if kind == "charge" else "Dispute fee"
+    return [
+        {"amount": fee, "application": None, "currency": currency, "description": what, "type": "stripe_fee"}
+    ]
+
+
+def _become_available(account: Account, transaction: Resource) -> None:
+    """Pending money becomes available. All that does so in the same second is announced and paid out once."""
+    account.funds.add("pending", transaction["currency"], -transaction["net"])
+    account.funds.add("available", transaction["currency"], transaction["net"])
+    transaction["status"] = "available"
+    account.unpaid.append(transaction)
+    if account.payout_day is None or account.payout_day.call is None:
+        account.payout_day = account.after(0, partial(_announce, account))
+
+
+def _announce(account: Account) -> None:
+    account.payout_day = None
+    account.emit("balance.available", shown_balance(account))
+    account.on_available()
 
 
 def fee_of(account: Account, amount: int) -> int:
@@ -77,35 +94,44 @@ def fee_of(account: Account, amount: int) -> int:
     return min(amount, (amount * account.profile.fee_permille + 500) // 1000 + account.profile.fee_fixed)
 
 
-def balance(account: Account, _: Call) -> Resource:
-    """GET /v1/balance: the sums of the transactions, by currency and availability."""
-    sums: dict[str, dict[str, int]] = {"available": {}, "pending": {}}
-    for transaction in account.transactions.values():
-        by_currency = sums[transaction["status"]]
-        by_currency[transaction["currency"]] = (
-            by_currency.get(transaction["currency"], 0) + transaction["net"]
-        )
-    currencies = sorted(set(sums["available"]) | set(sums["pending"])) or ["usd"]
+def shown_balance(account: Account) -> Resource:
+    """The balance object: the sums of the transactions, by currency and availability."""
+    currencies = account.funds.currencies() or ["usd"]
 
     def rows(status: str) -> list[dict[str, Any]]:
+        sums = [(currency, account.funds.sum(status, currency)) for currency in currencies]
         return [
-            {
-                "amount": sums[status].get(currency, 0),
-                "currency": currency,
-                "source_types": {"card": sums[status].get(currency, 0)},
-            }
-            for currency in currencies
+            {"amount": amount, "currency": currency, "source_types": {"card": amount}}
+            for currency, amount in sums
         ]
 
     return Resource(
-        {"object": "balance", "available": rows("available"), "livemode": False, "pending": rows("pending")}
+        {
+            "object": "balance",
+            "available": rows("available"),
+            "livemode": False,
+            "pending": rows("pending"),
+        }
     )
 
 
-def _become_available(account: Account, transaction: Resource) -> None:
-    transaction["status"] = "available"
+def balance(account: Account, _: Call) -> Resource:
+    """GET /v1/balance."""
+    return shown_balance(account)
 
 
 def retrieve(account: Account, call: Call) -> Resource:
     """GET /v1/balance_transactions/{id}."""
     return account.transactions.find(call.object_id)
+
+
+def list_transactions(account: Account, call: Call) -> Resource:
+    """GET /v1/balance_transactions; `payout` lists the parts of an automatic payout, and its own one."""
+    params = call.params
+    wanted = {name: params[name] for name in ("type", "source", "currency") if params.get(name)}
+    known = account.transactions
+    found = reversed(known.values())
+    if params.get("payout"):
+        payout = account.payouts.find_param(params["payout"], "payout")
+        found = reversed(account.parts.get(payout["id"], []))
+    return listing.page(call, found, known, known.noun, wanted)

@@ -2,7 +2,8 @@
 returns."""
 
 from fake_provider.account import Account
-from fake_provider.api import charging, payment_intents, refunding
+from fake_provider.api import charging, paying, refunding
+from fake_provider.api.intent_shape import CANCELABLE
 from fake_provider.resource import Resource
 
 
@@ -16,8 +17,8 @@ def undo(account: Account, effect: Resource) -> None:
     elif kind == "payment_intent":
         if effect["status"] == "succeeded":
             _return_charge(account, account.charges[effect["latest_charge"]])
-        elif effect["status"] in payment_intents.CANCELABLE:
-            payment_intents.cancel_intent(account, effect, "automatic")
+        elif effect["status"] in CANCELABLE:
+            paying.cancel_intent(account, effect, "automatic")
 
 
 def _return_charge(account: Account, charge: Resource) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from fake_provider.account import Account
 from fake_provider.call import Call
 from fake_provider.errors import ApiError
-from fake_provider.parameters import Spec, boolean, integer, merge_metadata, metadata, text, texts
+from fake_provider.parameters import Spec, boolean, merge_metadata, metadata, text, texts
 from fake_provider.resource import Resource
 
 CREATE = Spec(
@@ -19,7 +19,6 @@ CREATE = Spec(
     api_version=text,
 )
 UPDATE = Spec(url=text, enabled_events=texts, description=text, metadata=metadata, disabled=boolean)
-ROLL = Spec(expire_in_s=integer(0))
 
 
 def create(account: Account, call: Call) -> Resource:
@@ -100,23 +99,16 @@ def delete(account: Account, call: Call) -> Resource:
     return Resource({"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True})
 
 
-def roll_secret(account: Account, call: Call) -> Resource:
-    """A new secret; the old one keeps signing beside it for up to `secret_roll_us` (the dashboard's "roll
-    secret")."""
-    endpoint = account.endpoints.find(call.object_id)
-    given_s = call.params.get("expire_in_s")
-    keeps_us = (
-        account.profile.secret_roll_us
-        if given_s is None
-        else min(given_s * 1_000_000, account.profile.secret_roll_us)
-    )
+def roll_secret(account: Account, endpoint: Resource, keeps_s: int | None = None) -> Resource:
+    """A new secret; the old one signs along for `keeps_s`, or as long as the profile says, which is also the most."""
+    longest_us = account.profile.secret_roll_us
+    keeps_us = longest_us if keeps_s is None else min(keeps_s * 1_000_000, longest_us)
     fresh = f"whsec_{account.ids.secret()}"
-    living = [
-        (secret, account.now_us + keeps_us)
+    rolled = [
+        (secret, account.now_us + keeps_us if expires_us is None else expires_us)
         for secret, expires_us in account.secrets[endpoint["id"]]
-        if expires_us is None
     ]
-    account.secrets[endpoint["id"]] = [(fresh, None), *living]
+    account.secrets[endpoint["id"]] = [(fresh, None), *rolled]
     return Resource({**endpoint, "secret": fresh})
 
 
