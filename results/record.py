@@ -16,7 +16,7 @@ class RunRecord:
     """One execution of a scenario against a build.
 
     `run` is unique in its folder and is what `paychaos replay RUN_ID` takes. `digest` is that of the History.
-    Runs of two builds are paired by `(scenario, seed)`.
+    Runs of two builds are paired by `(scenario, seed)`. Integers fit into 64 bits, sign included.
     """
 
     run: str

@@ -71,10 +71,9 @@ class ResultStore:
         """Read a folder, whatever ended its campaign; one still being written shows what it holds now."""
         folder = resolve(path)
         manifest = read_manifest(folder)
-        rows = folder / ROWS
-        if rows.exists():
-            tables, torn = _from_lines(rows)
-        else:
+        try:
+            tables, torn = _from_lines(folder / ROWS)
+        except FileNotFoundError:  # finished, if only this moment
             tables, torn = _from_parquet(folder), False
         return cls(folder, manifest, tables, None, torn)
 

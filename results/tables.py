@@ -37,6 +37,10 @@ class Tables:
             raise ValueError(
                 f"run {run.run!r} is recorded already: a run has one row. Give each run its own id."
             )
+        if not -(2**63) <= run.seed < 2**63:
+            raise ValueError(
+                f"seed {run.seed} of run {run.run!r} does not fit into 64 bits, sign included: draw a smaller one."
+            )
         _demand_member("verdict", run.verdict, get_args(Verdict))
         for outcome in outcomes.values():
             _demand_member("outcome", outcome, get_args(Outcome))

@@ -11,19 +11,21 @@ from results.text import clean, seconds, shorten, wrap
 from results.timeline import SYMBOLS, Entry, Folded, fold
 
 _TIME_WIDTH = 72
-_LANE_WIDTH = 104
-_WORDS_WIDTH = 520
+_LANES_WIDTH = 620
+_LANE_WIDTHS = (82, 104)
+_WORDS_WIDTH = 484
 _HEAD = 40
 _LINE = 17
 _ROW_SPACE = 11
-_WORDS_IN_A_LINE = 72
-_LONGEST_NAME = 14
+_WORDS_IN_A_LINE = 64
+_CHARACTER = 8
 
 
 class _Lanes(NamedTuple):
-    """Where each node's line is: its x."""
+    """The x of each node's line, how far apart they are, and where the words start."""
 
     x: dict[str, int]
+    width: int
     right: int
 
 
@@ -51,14 +53,16 @@ def _lanes(lines: Sequence[Entry | Folded]) -> _Lanes:
     for line in lines:
         if isinstance(line, Entry) and line.mark != "violation":
             nodes.update(dict.fromkeys(filter(None, (line.who, line.to))))
-    x = {node: _TIME_WIDTH + _LANE_WIDTH // 2 + number * _LANE_WIDTH for number, node in enumerate(nodes)}
-    return _Lanes(x, _TIME_WIDTH + _LANE_WIDTH * len(x) + 16)
+    narrowest, widest = _LANE_WIDTHS
+    width = max(narrowest, min(widest, _LANES_WIDTH // max(len(nodes), 1)))
+    x = {node: _TIME_WIDTH + width // 2 + number * width for number, node in enumerate(nodes)}
+    return _Lanes(x, width, _TIME_WIDTH + width * len(x) + 16)
 
 
 def _heads(lanes: _Lanes, bottom: int) -> str:
     parts = []
     for node, x in lanes.x.items():
-        name = escape(shorten(clean(node), _LONGEST_NAME))
+        name = escape(shorten(clean(node), lanes.width // _CHARACTER))
         parts.append(f'<line class="lane" x1="{x}" y1="{_HEAD - 10}" x2="{x}" y2="{bottom}"/>')
         parts.append(
             f'<text class="node" x="{x}" y="{_HEAD - 18}">{name}<title>{escape(clean(node))}</title></text>'

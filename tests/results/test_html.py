@@ -180,7 +180,7 @@ def test_an_arrow_runs_from_the_senders_lane_to_the_receivers() -> None:
 def test_a_long_text_goes_on_below_itself_and_makes_its_row_higher() -> None:
     long = diagram((Entry(0, "api", "word " * 40, "provider"), Entry(1, "api", "next", "provider")))
     short = diagram((Entry(0, "api", "word", "provider"), Entry(1, "api", "next", "provider")))
-    assert len(long.findall("g")[0].findall("text/tspan")) == 3
+    assert len(long.findall("g")[0].findall("text/tspan")) == 4
     assert int(long.get("height", "")) > int(short.get("height", ""))
     ys = [int(tspan.get("y", "")) for tspan in long.findall("g/text/tspan")]
     assert ys == sorted(set(ys))
@@ -188,4 +188,4 @@ def test_a_long_text_goes_on_below_itself_and_makes_its_row_higher() -> None:
 
 def test_a_long_node_name_is_cut_and_kept_whole_in_its_title() -> None:
     node = diagram((Entry(0, "a-very-long-node-name", "x", "api"),)).findall("text[@class='node']")[0]
-    assert (node.text, node.findtext("title")) == ("a-very-long-n…", "a-very-long-node-name")
+    assert (node.text, node.findtext("title")) == ("a-very-long-…", "a-very-long-node-name")

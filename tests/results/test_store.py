@@ -324,6 +324,10 @@ def test_mistakes_of_the_caller_are_value_errors(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^run 'lost_reply-1' is recorded already: a run has one row\."):
         store.add_run(run("lost_reply-1"), {})
     with pytest.raises(
+        ValueError, match=r"^seed 9223372036854775808 of run 'z' does not fit into 64 bits, sign incl"
+    ):
+        store.add_run(run("z", seed=2**63), {})
+    with pytest.raises(
         ValueError, match=r"^run 'nowhere' has no row: record the run before its violations\.$"
     ):
         store.add_violation(violation("nowhere"))
