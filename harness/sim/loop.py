@@ -157,7 +157,7 @@ class GuestLoop(asyncio.BaseEventLoop):
             return
         error = context.get("exception")
         self.process.network.record(
-            "unhandled", self.process.name, context.get("message", ""), type(error).__name__ if error else ""
+            "unhandled", self.process.name, context.get("message", ""), repr(error) if error else ""
         )
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:

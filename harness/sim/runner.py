@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import time
+import warnings
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,9 @@ class SimRunner:
         make_trio_deterministic(plan.seed)
         gc.disable()  # a collection in the middle would run destructors of the target at a moment of its own
         try:
-            return trio.run(execute, world, scenario, self.build, plan, detail, clock=clock)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a caller's "warnings are errors" must not change the target
+                return trio.run(execute, world, scenario, self.build, plan, detail, clock=clock)
         finally:
             gc.enable()
 
