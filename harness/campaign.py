@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from harness import __version__
 from harness.catalogue import Catalogue
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.events import FailureShrunk, event_from_json
 from harness.findings import Findings
 from harness.job import Job, ReplayJob, SearchJob, Subject
@@ -87,7 +87,7 @@ class Campaign:
             now_us=monotonic_us,
             runs=assignment.runs,
             seconds=assignment.seconds,
-            jobs_first=[SearchJob(CANARY, assignment.seed, CANARY_RUNS, CANARY_SECONDS, canary=True)],
+            jobs_first=[canary_job(assignment.seed)],
         )
         self._recorder = recorder
         self._watcher = watcher
@@ -105,8 +105,8 @@ class Campaign:
     def run(self) -> CampaignSummary:
         """Until the budget is used up, or Ctrl-C. Results are on disk when it returns or raises.
 
-        Raises TargetError and its kin when the build does not start at all, ResultsError when the disk
-        refuses.
+        Raises TargetError and its kin when there was not a single run, UsageError for a mistake in a
+        scenario, ResultsError when the disk refuses.
         """
         with tempfile.TemporaryDirectory(prefix="paychaos-") as logs:
             try:
@@ -115,6 +115,9 @@ class Campaign:
                 self._finish(interrupted=True)
                 raise
         self._finish(interrupted=self.is_interrupted)
+        errors = [findings.error for findings in self.findings.values() if findings.error]
+        if errors and not self._recorder.has_begun:
+            raise errors[0]
         return self.summary()
 
     def _work(self, logs: Path) -> None:
@@ -141,7 +144,7 @@ class Campaign:
             case Emitted(document):
                 self._take_event(job, findings, document)
             case Failed(error, hopeless):
-                if hopeless:
+                if hopeless or isinstance(error, UsageError):
                     raise error
                 findings.error = error
                 self._ended(job, findings)
@@ -206,6 +209,10 @@ class Campaign:
         for findings in self.findings.values():
             if findings.error:
                 yield f"{findings.subject.scenario} was not searched to the end: {findings.error}"
+
+
+def canary_job(seed: int) -> SearchJob:
+    return SearchJob(CANARY, seed, CANARY_RUNS, CANARY_SECONDS, canary=True)
 
 
 @contextmanager

@@ -23,8 +23,8 @@ class Findings:
     """One scenario on one build.
 
     invariants: name to phase. runs: of the exploration. failures: by signature, in the order found. shown_by:
-    how many runs showed each. error: what ended the search early; note: the first reason that a run gave for
-    coming to no verdict.
+    how many runs showed each. undecided: runs that put something to the test and came to no verdict. error:
+    what ended the search early; note: the first reason that a run gave for coming to no verdict.
     """
 
     subject: Subject
@@ -35,6 +35,7 @@ class Findings:
     shown_by: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[tuple[str, InvariantVerdict]] = field(default_factory=Counter)
     verdicts: Counter[str] = field(default_factory=Counter)
+    undecided: int = 0
     note: str = ""
     error: PaychaosError | None = None
     is_finished: bool = False
@@ -61,6 +62,8 @@ class Findings:
     def _take_run(self, event: RunFinished) -> None:
         self.runs += 1
         self.verdicts[event.verdict] += 1
+        idle = all(outcome == "not_exercised" for outcome in event.invariants.values())
+        self.undecided += event.verdict == "inconclusive" and not idle
         self.note = self.note or event.error or ""
         for name, outcome in event.invariants.items():
             self.outcomes[name, outcome] += 1
@@ -80,7 +83,7 @@ class Findings:
             self.subject.scenario,
             self.runs,
             counts,
-            inconclusive=self.verdicts["inconclusive"],
+            inconclusive=self.undecided,
             errors=self.verdicts["error"],
             note=self.note,
         )

@@ -11,12 +11,17 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is run. file: the user's Python file, or None for what installed packages offer."""
+    """What is run.
+
+    file: the user's Python file, or None for what installed packages offer. paths: where else its imports may
+    be.
+    """
 
     target: str
     build: str
     scenario: str
     file: str | None = None
+    paths: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path | None:
@@ -59,7 +64,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
 
 def job_from_json(document: dict[str, Any]) -> Job:
     fields = {name: value for name, value in document.items() if name not in ("job", "subject")}
-    subject = Subject(**document["subject"])
+    subject = Subject(**{**document["subject"], "paths": tuple(document["subject"]["paths"])})
     if document["job"] == "search":
         return SearchJob(subject, **fields)
     return ReplayJob(subject, **fields)

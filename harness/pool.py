@@ -28,7 +28,9 @@ from harness.errors import (
 )
 from harness.job import Job, job_to_json
 
-WORKER_COMMAND = (sys.executable, "-m", "harness.worker")
+WORKER_COMMAND = (sys.executable, "-P", "-m", "harness.worker")
+"""-P: a file of the user's that is called like a module of ours or of Python's must not take its place."""
+
 GRACE_SECONDS = 10
 TICK_SECONDS = 0.2
 LAST_WORDS_LINES = 5

@@ -42,6 +42,11 @@ class Recorder:
         return self._store
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a run has ended yet."""
+        return self._store is not None
+
+    @property
     def coverage(self) -> tuple[CoverageRecord, ...]:
         return () if self._store is None else self._store.coverage
 

@@ -2,7 +2,7 @@
 name.
 
 The file is imported under the name that it would have anyway: its folder (or that of its outermost package)
-goes on `sys.path`, so its imports work as they do for the user.
+goes on `sys.path`, and the current folder comes last on it, so its imports work as they do for the user.
 """
 
 import builtins
@@ -23,6 +23,8 @@ def load_module(path: Path) -> ModuleType:
     root, name = import_name(path)
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
     try:
         module = importlib.import_module(name)
     except Exception as error:

@@ -15,14 +15,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.canary import canary
 from harness.catalogue import Catalogue, open_catalogue
 from harness.errors import HarnessError, NotSimulated, PaychaosError
 from harness.events import Emit, FailureShrunk, SearchEvent, event_to_json, run_finished
+from harness.guard import guard
 from harness.history import Event, first_difference
 from harness.job import Job, ReplayJob, SearchJob, job_from_json
 from harness.plan import Plan, plan_from_json
 from harness.run import Run
 from harness.scenario import Scenario
+from harness.search import Budget, plan_of_seed, search
+from harness.sim.runner import SimRunner
 from harness.story import tell
 from harness.target import Target
 from results.text import seconds
@@ -139,12 +143,13 @@ class Worker:
 
     def _scenario(self, job: Job) -> Scenario:
         if isinstance(job, SearchJob) and job.canary:
-            from harness.canary import canary
-
             return canary
         subject = job.subject
+        sys.path += [path for path in subject.paths if path not in sys.path]
         if subject.path not in self._catalogues:
             self._catalogues[subject.path] = open_catalogue(subject.path)
+            for scenario in self._catalogues[subject.path].scenarios:
+                guard(scenario)
         catalogue = self._catalogues[subject.path]
         target = catalogue.target(subject.target)
         target.build(subject.build)
@@ -194,8 +199,6 @@ def plan_of(runner: Runner, scenario: Scenario, job: ReplayJob) -> Plan:
     """The job's plan; a seed alone costs one run to find its plan."""
     if job.plan is not None:
         return plan_from_json(job.plan)
-    from harness.search import plan_of_seed
-
     return plan_of_seed(runner, scenario, job.seed)
 
 
@@ -223,19 +226,10 @@ def serve_stdin(make_runner: MakeRunner, search: Search) -> int:
     return 0
 
 
-def simulated(target: Target, build: str) -> Runner:
-    """A runner of the simulated world."""
-    from harness.sim.runner import SimRunner
-
-    return SimRunner(target, build)
-
-
 def search_within(runner: Runner, scenario: Scenario, job: SearchJob, emit: Emit) -> None:
     """The search, with the job's budget."""
-    from harness.search import Budget, search
-
     search(runner, scenario, Budget(job.runs, job.seconds), job.seed, emit)
 
 
 if __name__ == "__main__":
-    sys.exit(serve_stdin(simulated, search_within))
+    sys.exit(serve_stdin(SimRunner, search_within))

@@ -92,16 +92,12 @@ def _fault(kind: FaultKind, catalogue: Catalogue) -> str:
 
 
 def _scenario(scenario: Scenario) -> str:
-    limits = scenario.limits
+    limits, virtual = scenario.limits, seconds(scenario.limits.virtual_us)
     rows = [
         ("target", scenario.target.name),
         ("faults", f"{_words(scenario.faults)} (at most {scenario.max_faults} in a plan)"),
         ("invariants", _words([f"{item.name} ({item.phase})" for item in scenario.invariants])),
-        (
-            "limits",
-            f"{limits.steps:,} steps, {seconds(limits.virtual_us)} s,"
-            f" then {seconds(limits.liveness_us)} s to settle",
-        ),
+        ("limits", f"{limits.steps:,} steps, {virtual} s, then {seconds(limits.liveness_us)} s to settle"),
     ]
     return _paragraph(f"scenario {scenario.name}: {scenario.meaning}", rows, scenario.workload.__doc__)
 
