@@ -95,7 +95,7 @@ class Injector:
             self._strike(index)
 
     def _strike(self, index: int) -> None:
-        if not self._healed:
+        if not self._healed and not self.hits[index]:
             fault = self.faults[index]
             self._hit(index)
             getattr(self, fault.kind)(fault)

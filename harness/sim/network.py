@@ -293,6 +293,9 @@ class Network:
         if packet.name is not None:
             text = str(packet.name)
             self.before_delivery(text)
+            if lane.node.is_paused or self.is_cut(lane):
+                lane.packets.appendleft(packet)
+                return
             if lane.endpoint is None:
                 self.record("unreachable", lane.node.name, text)
                 if self.order.lost(text):
