@@ -141,8 +141,20 @@ Emit = Callable[[SearchEvent], None]
 def run_finished(run: Run, number: int, phase: Phase, step: int = 0) -> RunFinished:
     """The summary of a run: all of it but deliveries, events, rows and exports."""
     return RunFinished(
-        run.scenario, run.build, number, step, phase, run.plan, run.verdict, tuple(run.violations),
-        dict(run.invariants), run.digest, run.steps, run.virtual_us, run.wall_us, run.error,
+        run.scenario,
+        run.build,
+        number,
+        step,
+        phase,
+        run.plan,
+        run.verdict,
+        tuple(run.violations),
+        dict(run.invariants),
+        run.digest,
+        run.steps,
+        run.virtual_us,
+        run.wall_us,
+        run.error,
     )
 
 
@@ -174,15 +186,18 @@ def event_from_json(document: Mapping[str, Any]) -> SearchEvent:
 
 def _failure_shrunk(fields: dict[str, Any]) -> FailureShrunk:
     difference, nearest = fields["first_difference"], fields["nearest_pass"]
-    return FailureShrunk(**{
-        **fields,
-        "reproducer": reproducer_from_json(fields["reproducer"]),
-        "first_difference": None if difference is None else tuple(difference),
-        "removals": tuple(
-            RemovalEffect(**{**item, "invariants": tuple(item["invariants"])}) for item in fields["removals"]
-        ),
-        "nearest_pass": None if nearest is None else plan_from_json(nearest),
-    })
+    return FailureShrunk(
+        **{
+            **fields,
+            "reproducer": reproducer_from_json(fields["reproducer"]),
+            "first_difference": None if difference is None else tuple(difference),
+            "removals": tuple(
+                RemovalEffect(**{**item, "invariants": tuple(item["invariants"])})
+                for item in fields["removals"]
+            ),
+            "nearest_pass": None if nearest is None else plan_from_json(nearest),
+        }
+    )
 
 
 def _encode(value: Any) -> Any:

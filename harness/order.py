@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.history import Delivery
 from harness.plan import MAX_CONSTRAINTS, Constraint
-from harness.races import find_races
+from harness.races import Race, find_races
 
 
 def differences(recorded: Sequence[Delivery], fifo: Sequence[Delivery]) -> tuple[Constraint, ...]:
@@ -15,17 +15,14 @@ def differences(recorded: Sequence[Delivery], fifo: Sequence[Delivery]) -> tuple
 
     A message that only the recorded run knows is compared with the order in which the messages were sent.
     """
-    place = {str(delivery.name): index for index, delivery in enumerate(fifo)}
+    fifo_place = {str(delivery.name): index for index, delivery in enumerate(fifo)}
     sent_us = {str(delivery.name): delivery.sent_us for delivery in recorded}
-    found = []
-    for race in find_races(recorded):
-        one, other = place.get(race.first), place.get(race.second)
-        if one is None or other is None:
-            is_turned = sent_us[race.first] > sent_us[race.second]
-        else:
-            is_turned = one > other
-        if is_turned:
-            found.append(race)
+
+    def is_turned(race: Race) -> bool:
+        place = fifo_place if race.first in fifo_place and race.second in fifo_place else sent_us
+        return place[race.first] > place[race.second]
+
+    found = [race for race in find_races(recorded, is_fifo=False) if is_turned(race)]
     if len(found) > MAX_CONSTRAINTS:
         found = sorted(found, key=lambda race: (race.rank, race.gap_us))[:MAX_CONSTRAINTS]
     return tuple(Constraint(race.first, race.second) for race in found)

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from harness.history import Delivery
 from harness.names import MessageName
 
+Instant = tuple[str, int]
+"""A node and a virtual time in microseconds."""
+
 STORE_PROTOCOLS = ("postgres", "resp")
 _ENDS = frozenset(("COMMIT", "ROLLBACK"))
 _READS = frozenset(("SELECT", "GET", "MGET", "EXISTS", "TTL", "PTTL", "HGET", "HGETALL"))
@@ -31,9 +34,15 @@ class Race:
     gap_us: int
 
 
-def find_races(deliveries: Sequence[Delivery], limit: int | None = None) -> list[Race]:
-    """The racing pairs in the order in which they were completed; with a limit, the likeliest of them."""
-    ancestors = _ancestors(deliveries)
+def find_races(
+    deliveries: Sequence[Delivery], limit: int | None = None, *, is_fifo: bool = True
+) -> list[Race]:
+    """The racing pairs in the order in which they were completed; with a limit, the likeliest of them.
+
+    is_fifo: messages were delivered in the order in which they were sent. It tells simultaneous causes apart;
+    without it some pairs are named that are cause and effect.
+    """
+    ancestors = _ancestors(deliveries, is_fifo)
     ends_us = {delivery.name: delivery.at_us for delivery in deliveries}
     by_receiver: dict[str, list[int]] = {}
     found: list[Race] = []
@@ -54,31 +63,46 @@ def find_races(deliveries: Sequence[Delivery], limit: int | None = None) -> list
     return [found[index] for index in sorted(likeliest[:limit])]
 
 
-def _ancestors(deliveries: Sequence[Delivery]) -> list[int]:
+def _ancestors(deliveries: Sequence[Delivery], is_fifo: bool) -> list[int]:
     """Per delivery, the bit set of the deliveries that certainly came before it in every order.
 
     Where several deliveries could be the cause, only what they all have in common is certain.
     """
     requests = {item.name: index for index, item in enumerate(deliveries) if not item.name.is_reply}
-    arrivals: dict[tuple[str, int], list[int]] = {}
+    arrived, sent = _by_instant(deliveries)
     sets: list[int] = []
     for index, delivery in enumerate(deliveries):
-        causes = arrivals.get((delivery.name.sender, delivery.sent_us), [])
-        if delivery.name.is_reply:
-            request = _request_of(delivery, requests)
-            causes = [] if request is None or request >= index else [request]
-        masks = [sets[cause] | 1 << cause for cause in causes]
-        common = masks[0] if masks else 0
-        for mask in masks[1:]:
-            common &= mask
+        instant = delivery.name.sender, delivery.sent_us
+        causes = [cause for cause in arrived.get(instant, []) if cause < index]
+        if is_fifo and len(causes) == len(sent[instant]):
+            causes = [causes[sent[instant].index(index)]]
+        common = _in_all([sets[cause] | 1 << cause for cause in causes])
+        request = requests.get(_request_of(delivery.name)) if delivery.name.is_reply else None
+        if request is not None and request < index:
+            common |= sets[request] | 1 << request
         sets.append(common)
-        arrivals.setdefault((delivery.name.receiver, delivery.at_us), []).append(index)
     return sets
 
 
-def _request_of(reply: Delivery, requests: dict[MessageName, int]) -> int | None:
-    name = reply.name
-    return requests.get(type(name)(name.source, name.destination, name.kind, name.number))
+def _by_instant(deliveries: Sequence[Delivery]) -> tuple[dict[Instant, list[int]], dict[Instant, list[int]]]:
+    """What arrived at a node at one instant, and what the node sent at one."""
+    arrived: dict[Instant, list[int]] = {}
+    sent: dict[Instant, list[int]] = {}
+    for index, delivery in enumerate(deliveries):
+        arrived.setdefault((delivery.name.receiver, delivery.at_us), []).append(index)
+        sent.setdefault((delivery.name.sender, delivery.sent_us), []).append(index)
+    return arrived, sent
+
+
+def _in_all(masks: Sequence[int]) -> int:
+    common = masks[0] if masks else 0
+    for mask in masks[1:]:
+        common &= mask
+    return common
+
+
+def _request_of(reply: MessageName) -> MessageName:
+    return MessageName(reply.source, reply.destination, reply.kind, reply.number)
 
 
 def _is_sequel(first: Delivery, second: Delivery, ends_us: dict[MessageName, int]) -> bool:

@@ -91,9 +91,7 @@ def seen_in(run: Run, scenario: Scenario) -> Seen:
     protocols = {delivery.name.link: delivery.protocol for delivery in run.deliveries}
     target = scenario.target
     processes = target.processes_of(run.build)
-    stores = dict.fromkeys(
-        name.destination for name in names if protocols[name.link] in STORE_PROTOCOLS
-    )
+    stores = dict.fromkeys(name.destination for name in names if protocols[name.link] in STORE_PROTOCOLS)
     races = find_races(run.deliveries, MAX_RACES) if scenario.constraints else []
     return Seen(
         names=names,

@@ -75,9 +75,13 @@ class SmallWorld:
 
     def go(self) -> None:
         while self.flights:
-            ready = sorted(filter(self._may_go, self.flights), key=lambda flight: (flight.arrival_us, flight.order))
+            ready = sorted(
+                filter(self._may_go, self.flights), key=lambda flight: (flight.arrival_us, flight.order)
+            )
             if not ready:
-                open_ones = {i for i, item in enumerate(self.plan.constraints) if item.before not in self._delivered}
+                open_ones = {
+                    i for i, item in enumerate(self.plan.constraints) if item.before not in self._delivered
+                }
                 self.infeasible.extend(sorted(open_ones - set(self.infeasible)))
                 continue
             flight = self._choose(ready)
@@ -85,8 +89,12 @@ class SmallWorld:
             self.now_us = max(self.now_us, flight.arrival_us)
             if flight.name is not None:
                 self._delivered.add(str(flight.name))
-                delivery = Delivery(flight.name, "postgres" if self._is_store(flight.name) else "http",
-                                    flight.sent_us, self.now_us)
+                delivery = Delivery(
+                    flight.name,
+                    "postgres" if self._is_store(flight.name) else "http",
+                    flight.sent_us,
+                    self.now_us,
+                )
                 self.deliveries.append(delivery)
                 self.events.append(Event(self.now_us, "delivered", flight.name.receiver, str(flight.name)))
             flight.action()
@@ -101,13 +109,15 @@ class SmallWorld:
         )
 
     def _choose(self, ready: list[_Flight]) -> _Flight:
+        """The policy's message, or the timer that comes before it."""
         first = ready[0]
         if first.name is None:
             return first
-        timers = [flight.arrival_us for flight in ready if flight.name is None]
-        until_us = min([first.arrival_us + self._policy.window_us, *timers])
+        until_us = first.arrival_us + self._policy.window_us
         near = [flight for flight in ready if flight.name is not None and flight.arrival_us <= until_us]
-        return near[self._policy.choose([Candidate(f.name, f.arrival_us, f.order) for f in near if f.name])]
+        chosen = near[self._policy.choose([Candidate(f.name, f.arrival_us, f.order) for f in near if f.name])]
+        timers = [flight for flight in ready if flight.name is None and flight.arrival_us < chosen.arrival_us]
+        return timers[0] if timers else chosen
 
     def _later(self, delay_us: int, action: Callable[[], None], name: MessageName | None = None) -> None:
         self._orders += 1
@@ -255,7 +265,9 @@ def deep_race(world: SmallWorld) -> None:
 
     def walk(steps: int, at: int, expected: int) -> Thread:
         for step in range(steps):
-            yield Call("postgres", "UPDATE stages", (lambda: advance(expected)) if step == at else lambda: None)
+            yield Call(
+                "postgres", "UPDATE stages", (lambda: advance(expected)) if step == at else lambda: None
+            )
 
     world.start("api", walk(12, 7, 0))
     world.start("worker", walk(12, 5, 1))
