@@ -215,6 +215,7 @@ def test_a_disk_that_fills_while_finishing_leaves_everything_readable(tmp_path: 
             store.finish()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list((tmp_path / "a").glob(".*")) == []
     assert everything(ResultStore.open(tmp_path / "a")) == everything(store)
 
 
