@@ -34,12 +34,12 @@ ROWS: list[tuple[Fault | None, object, int, int]] = [
     (fault("partial", REPLY), "ended", 3, 1),
     (fault("duplicate", REQUEST), 1, 3, 2),
     (fault("duplicate", REQUEST, delay_us=2 * SECOND_US), 1, 3, 2),
-    (fault("partition", REQUEST, a="caller", b="callee", duration_us=2 * SECOND_US), 1, 2002, 1),
+    (fault("partition", REQUEST, a="caller", b="callee", duration_us=2 * SECOND_US), 1, 2003, 1),
     (fault("partition", REQUEST, a="caller", b="callee", duration_us=20 * SECOND_US), "timeout", 5000, 1),
     (fault("latency", REQUEST, link="caller>callee", delay_us=SECOND_US), 1, 1003, 1),
     (fault("crash", REQUEST, node="callee"), "reset", 3, 0),
     (fault("crash", REPLY, node="callee"), 1, 3, 0),
-    (fault("pause", REQUEST, node="callee", duration_us=2 * SECOND_US), 1, 2002, 1),
+    (fault("pause", REQUEST, node="callee", duration_us=2 * SECOND_US), 1, 2003, 1),
 ]
 
 
