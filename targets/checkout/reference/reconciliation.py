@@ -10,7 +10,7 @@ import logging
 import random
 
 from targets.checkout.database import Pool
-from targets.checkout.reference.attempt import Abandoned, Declined, Report, State, Unknown
+from targets.checkout.reference.attempt import Abandoned, Report, State, Unknown
 from targets.checkout.reference.payments import Attempt, Payments
 from targets.checkout.reference.settlement import settle, settle_refund
 from targets.checkout.reference.transactions import ACQUIRE_TIMEOUT_S, in_transaction
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_S = 1.0
 MAX_PAUSE_S = 8.0
 MAX_WATCH_PAUSE_S = 3_600.0
-# So many answers without an outcome, and no such payment in the provider's list: the order is closed unpaid.
+# So many tries, the last a server error, and no such payment in the provider's list: the order is closed unpaid.
 TRIES_BEFORE_ABANDON = 6
 # The provider forgets an idempotency key after 24 hours: older attempts are looked up, never charged again.
 RESUBMIT_S = 23 * 3_600
@@ -30,7 +30,7 @@ WATCH_S = 3 * 24 * 3_600
 TAKE_DUE = """
 update checkout_attempts a
 set tries = a.tries + 1, due_at = now() + make_interval(secs => $2 * least(
-    $3 * power(2, least(a.tries, 20)), case a.state when 'payment_abandoned' then $5 else $4 end))
+    $3 * power(2, least(a.tries, 20)), case a.state when 'payment_abandoned' then $5::float8 else $4::float8 end))
 from orders o
 where a.id = $1 and a.due_at <= now() and o.id = a.order_id
 returning a.id::text, a.order_id, a.provider_key, a.payment_method, a.payment_intent, a.state, a.tries,
@@ -75,20 +75,14 @@ async def reconcile(pool: Pool, payments: Payments, attempt_id: str) -> None:
 async def _ask(payments: Payments, attempt: Attempt, tries: int, age_s: float) -> Report:
     """The best knowledge there is about an open attempt."""
     last_try = tries >= TRIES_BEFORE_ABANDON
-    if attempt.payment_intent is not None:
-        outcome = await payments.look_up(attempt.payment_intent)
-    elif age_s < RESUBMIT_S:
+    outcome = await payments.find(attempt)
+    if outcome is None and age_s > RESUBMIT_S:
+        return Abandoned()
+    if outcome is None:
         outcome = await payments.charge(attempt)
-        if isinstance(outcome, Unknown) and outcome.payment_intent is not None:
-            # The answer may be a replay of what was true long ago.
-            outcome = await payments.look_up(outcome.payment_intent)
-    else:
-        outcome = await payments.find(attempt) or Unknown("no such payment, and too old to be charged")
-    if outcome.payment_intent is None and (last_try or isinstance(outcome, Declined)):
-        # No payment is named, but a request whose answer was lost may have made one.
-        refused = outcome if isinstance(outcome, Declined) else Abandoned()
-        return await payments.find(attempt) or refused
-    if outcome.payment_intent is not None and isinstance(outcome, Unknown) and last_try:
+        if isinstance(outcome, Unknown) and outcome.is_server_error and last_try:
+            return await payments.find(attempt) or Abandoned()
+    if isinstance(outcome, Unknown) and outcome.payment_intent and last_try:
         # It waits for something that the customer will not do any more.
         return await payments.cancel(outcome.payment_intent)
     return outcome
