@@ -29,6 +29,7 @@ from harness.seed import child_random
 from harness.sim import entropy, modules
 from harness.sim.driver import make_trio_deterministic
 from harness.sim.modules import ModuleSpace, space_for
+from harness.sim.refusals import refusals
 from harness.sim.threads import inline_threads
 from harness.sim.world import SimWorld
 from harness.target import Process, Target
@@ -57,6 +58,7 @@ class SimRunner:
         try:
             self._stack.enter_context(entropy.virtual_surroundings())
             self._stack.enter_context(inline_threads())
+            self._stack.enter_context(refusals())
             self._stack.callback(modules.activate, None)
             if str(target.folder) not in sys.path:
                 sys.path.insert(0, str(target.folder))
