@@ -198,8 +198,13 @@ class Network:
     # Steps
 
     @property
+    def moving(self) -> int:
+        """Lanes with something on its way."""
+        return len(self._heads)
+
+    @property
     def in_flight(self) -> int:
-        """Messages on their way or held."""
+        """Lanes with something on its way or kept back."""
         return len(self._heads) + len(self._held)
 
     def next_us(self) -> int | None:

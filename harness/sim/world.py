@@ -204,7 +204,7 @@ class SimWorld(World):
         for node in self._processes:
             node.start()
         give_up_us = self._agenda.now_us + BOOT_US
-        while not all(node.is_ready for node in self._processes) or self.network.in_flight:
+        while not all(node.is_ready for node in self._processes) or self.network.moving:
             failed = [node for node in self._processes if node.failure]
             if failed:
                 raise TargetError(
@@ -245,6 +245,8 @@ class SimWorld(World):
     def heal(self) -> None:
         self.network.record("healed", "world", "")
         self._injector.heal()
+        while self.network.give_up_holding():
+            pass
         for dependency in self.target.dependencies:
             if hasattr(self.services[dependency.name], "heal"):
                 self.services[dependency.name].heal()
