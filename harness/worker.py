@@ -25,8 +25,6 @@ from harness.job import Job, ReplayJob, SearchJob, job_from_json
 from harness.plan import Plan, plan_from_json
 from harness.run import Run
 from harness.scenario import Scenario
-from harness.search import Budget, plan_of_seed, search
-from harness.sim.runner import SimRunner
 from harness.story import tell
 from harness.target import Target
 from results.text import seconds
@@ -199,6 +197,8 @@ def plan_of(runner: Runner, scenario: Scenario, job: ReplayJob) -> Plan:
     """The job's plan; a seed alone costs one run to find its plan."""
     if job.plan is not None:
         return plan_from_json(job.plan)
+    from harness.search import plan_of_seed
+
     return plan_of_seed(runner, scenario, job.seed)
 
 
@@ -226,10 +226,16 @@ def serve_stdin(make_runner: MakeRunner, search: Search) -> int:
     return 0
 
 
-def search_within(runner: Runner, scenario: Scenario, job: SearchJob, emit: Emit) -> None:
-    """The search, with the job's budget."""
-    search(runner, scenario, Budget(job.runs, job.seconds), job.seed, emit)
+def main() -> int:
+    """A worker of the simulated world. All imports first: afterwards the user's folder is on the path."""
+    from harness.search import Budget, search
+    from harness.sim.runner import SimRunner
+
+    def search_within(runner: Runner, scenario: Scenario, job: SearchJob, emit: Emit) -> None:
+        search(runner, scenario, Budget(job.runs, job.seconds), job.seed, emit)
+
+    return serve_stdin(SimRunner, search_within)
 
 
 if __name__ == "__main__":
-    sys.exit(serve_stdin(SimRunner, search_within))
+    sys.exit(main())
