@@ -5,7 +5,7 @@ same plan in a campaign of 400 runs, in one of ten minutes, and when it is repla
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -123,19 +123,20 @@ def _random_orders(scenario: Scenario, seen: Seen, seed: int) -> Iterator[Plan]:
     if not scenario.constraints:
         return
     random = child_random(seed, scenario.name, "order")
+    offered = [faults for faults in map(seen.faults, scenario.faults) if faults]
     batch = 0
     while True:
         drawn = draw(inputs(scenario), child_seed(seed, scenario.name, "inputs", batch), BATCH)
         for index in range(BATCH):
-            faults = _some_faults(scenario, seen, random)
+            faults = _some_faults(random, offered, scenario.max_faults)
             yield Plan(0, drawn[index % len(drawn)], faults, policy=POLICIES[index % len(POLICIES)])
         batch += 1
 
 
-def _some_faults(scenario: Scenario, seen: Seen, random: Random) -> tuple[Fault, ...]:
-    count = min(random.choice(FAULTS_IN_ORDER_RUNS), scenario.max_faults)
-    kinds = [kind for kind in scenario.faults if seen.faults(kind)]
-    return tuple(random.choice(seen.faults(random.choice(kinds))) for _ in range(count if kinds else 0))
+def _some_faults(random: Random, offered: Sequence[tuple[Fault, ...]], at_most: int) -> tuple[Fault, ...]:
+    """None, or a few: first the kind, then the place. `offered` holds a tuple per kind."""
+    count = min(random.choice(FAULTS_IN_ORDER_RUNS), at_most) if offered else 0
+    return tuple(random.choice(random.choice(offered)) for _ in range(count))
 
 
 def _key(drawn: Parts) -> str:

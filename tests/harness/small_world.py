@@ -37,7 +37,7 @@ class Sleep:
 Thread = Generator[Call | Sleep, Any, None]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Flight:
     """Something due at a time: a message (with a name) or a timer."""
 
@@ -119,9 +119,11 @@ class SmallWorld:
         timers = [flight for flight in ready if flight.name is None and flight.arrival_us < chosen.arrival_us]
         return timers[0] if timers else chosen
 
-    def _later(self, delay_us: int, action: Callable[[], None], name: MessageName | None = None) -> None:
+    def _later(self, delay_us: int, action: Callable[[], None], name: MessageName | None = None) -> _Flight:
         self._orders += 1
-        self.flights.append(_Flight(self.now_us + delay_us, self._orders, action, name, self.now_us))
+        flight = _Flight(self.now_us + delay_us, self._orders, action, name, self.now_us)
+        self.flights.append(flight)
+        return flight
 
     def _resume(self, node: str, thread: Thread, value: Any) -> None:
         try:
@@ -132,15 +134,17 @@ class SmallWorld:
             self._later(step.us, lambda: self._resume(node, thread, None))
             return
         name = self._names.name(node, step.destination, step.kind)
-        done: list[bool] = []
 
         def end(value: Any) -> None:
-            if not done:
-                done.append(True)
+            """The answer or the time-out, whichever comes first."""
+            if timeout in timers:
+                timers.remove(timeout)
+                self.flights = [flight for flight in self.flights if flight is not timeout]
                 self._resume(node, thread, value)
 
         self._send(name, lambda: self._answer(name, step, end))
-        self._later(TIMEOUT_US, lambda: end(None))
+        timeout = self._later(TIMEOUT_US, lambda: end(None))
+        timers = [timeout]
 
     def _answer(self, name: MessageName, step: Call, end: Callable[[Any], None]) -> None:
         value = step.apply()
