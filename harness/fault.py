@@ -12,8 +12,8 @@ from typing import Any, Literal
 from harness.errors import UsageError, unknown_name
 from harness.names import is_name, parse_name
 
-Anchor = Literal["request", "reply", "message", "moment", "operation"]
-"""What `at` may name: one leg, either leg, either leg or a time, or a dependency's own operation."""
+Anchor = Literal["request", "reply", "message", "moment", "operation", "callback"]
+"""What `at` may name: one leg, either leg, either leg or a time, or a request to or from a dependency."""
 
 Value = int | str | bool
 SECOND_US = 1_000_000
@@ -93,14 +93,12 @@ def fault_from_json(document: Mapping[str, Any]) -> Fault:
 
 
 def _check_anchor(definition: FaultKind, at: str) -> None:
-    if definition.anchor == "operation":
-        return
     if definition.anchor == "moment" and at.startswith("@") and at[1:].isdigit():
         return
     if not is_name(at):
         parse_name(at)
     is_reply = at.endswith(".reply")
-    if definition.anchor == "request" and is_reply:
+    if definition.anchor in ("request", "operation", "callback") and is_reply:
         raise UsageError(f"fault {definition.name!r} is anchored to a request; {at!r} is a reply: drop '.reply'.")
     if definition.anchor == "reply" and not is_reply:
         raise UsageError(f"fault {definition.name!r} is anchored to a reply; {at!r} is a request: add '.reply'.")

@@ -52,12 +52,12 @@ class Seen:
                 yield fault(kind.name, str(name), **places)
 
     def _is_anchor(self, kind: FaultKind, name: MessageName) -> bool:
-        if kind.anchor in ("request", "operation") and name.is_reply:
+        if kind.anchor in ("request", "operation", "callback") and name.is_reply:
             return False
         if kind.anchor == "reply" and not name.is_reply:
             return False
         owner = self.owners.get(kind.name)
-        if owner is not None and owner not in (name.source, name.destination):
+        if owner is not None and owner != (name.source if kind.anchor == "callback" else name.destination):
             return False
         return not kind.protocols or self.protocols.get(name.link) in kind.protocols
 

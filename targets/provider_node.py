@@ -19,6 +19,7 @@ from fake_provider import (
     Respond,
 )
 from harness.fault import Fault, FaultKind
+from harness.names import parse_name
 from harness.sim.service import Host, Timer, Wire
 from harness.wire import Conversation, Frame
 from harness.wire.http import HttpConversation, HttpRequest, HttpResponse, RequestReader, response_bytes
@@ -39,8 +40,8 @@ def fault_kinds() -> list[FaultKind]:
         FaultKind(
             kind_name(misbehaviour.name),
             misbehaviour.meaning,
-            "operation",
-            {"entity": "", "attempt": 1, "count": 1, **misbehaviour.parameters},
+            "operation" if misbehaviour.on == "request" else "callback",
+            misbehaviour.parameters,
         )
         for misbehaviour in MISBEHAVIOURS.values()
     ]
@@ -52,10 +53,9 @@ def kind_name(behaviour: str) -> str:
 
 
 def _behaviour(fault: Fault) -> Behaviour:
-    values = {**fault.definition.parameters, **dict(fault.parameters)}
-    entity, attempt = str(values.pop("entity")), int(values.pop("attempt"))
-    name = fault.kind.removeprefix("provider_")
-    return Behaviour(name, fault.at, entity or None, attempt, values)
+    """The n-th message of its kind misbehaves: ``api>provider POST /v1/payment_intents#2`` is the second create."""
+    name = parse_name(fault.at)
+    return Behaviour(fault.kind.removeprefix("provider_"), name.kind, None, name.number, dict(fault.parameters))
 
 
 class CallingHost(Host, Protocol):

@@ -56,8 +56,8 @@ class Injector:
 
     def _arm(self, index: int, fault: Fault) -> None:
         anchor = fault.definition.anchor
-        if anchor == "operation":
-            return
+        if anchor in ("operation", "callback"):
+            return  # the dependency itself misbehaves
         if anchor != "moment":
             self._at_sending.setdefault(fault.at, []).append(index)
         elif not fault.at.startswith("@"):
