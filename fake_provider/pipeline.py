@@ -59,7 +59,7 @@ class Pipeline:
         call = Call(request, self.account.ids.new("req"), self.account.now_us, request.method, path)
         route, problem = self._identify(call, query)
         if self._script.watches_requests:
-            call.fired = self._script.on_request(call.operation, call.entities())
+            call.fired = self._script.on_request(f"{call.method} {call.path}", call.entities())
         if "timeout_before" in call.fired or "drop_before" in call.fired:
             self._respond(call, None, self.account.now_us, drop="drop_before" in call.fired)
             return
@@ -79,6 +79,8 @@ class Pipeline:
                     "we can help at https://support.stripe.com/.",
                 )
             call.params = route.spec.read(call.raw)
+            if route.check is not None:
+                route.check(self.account, call.params)
             if "expand" in call.raw:
                 expand.check(call.raw["expand"])
             self._enter(call, route)

@@ -48,7 +48,6 @@ def create(account: Account, call: Call) -> Resource:
     """POST /v1/charges, the older way to pay. `source` may be a chain `tok_a|tok_b|name`: the n-th use of
     the chain takes the n-th token."""
     params = call.params
-    charging.check_amount(account, params["amount"], params["currency"])
     customer = customers.living(account, params["customer"]) if params.get("customer") else None
     source = params.get("source") or (
         customer and (customer["default_source"] or customer["invoice_settings"]["default_payment_method"])

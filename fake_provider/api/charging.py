@@ -72,6 +72,11 @@ APPROVED = {
 }
 
 
+def check_params(account: Account, params: dict[str, Any]) -> None:
+    """`check_amount` for what a request gives; part of validation, so its refusals are not stored."""
+    check_amount(account, params["amount"], params["currency"])
+
+
 def check_amount(account: Account, amount: int, currency: str) -> None:
     """Raises the 400 answers for amounts and currencies that cannot be charged."""
     if len(currency) != 3 or not currency.isascii() or not currency.isalpha():

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fake_provider.parameters import Spec, boolean, choice, integer, listing, metadata, table, text, texts
+from fake_provider.parameters import Spec, boolean, choice, integer, metadata, table, text, texts
 
 _FIELDS: dict[str, Any] = {
     "amount": integer(),
@@ -37,7 +37,6 @@ CREATE = Spec(
     automatic_payment_methods=table,
     capture_method=choice("automatic", "automatic_async", "manual"),
     confirmation_method=choice("automatic", "manual"),
-    expand=listing,
 )
 UPDATE = Spec(**_FIELDS)
 CONFIRM = Spec(

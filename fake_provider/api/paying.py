@@ -28,8 +28,7 @@ class Later:
 
 
 def new_intent(account: Account, params: dict[str, Any]) -> Resource:
-    """A new intent from the parameters of its creation, checked, not confirmed."""
-    charging.check_amount(account, params["amount"], params["currency"])
+    """A new intent from the checked parameters of its creation, not confirmed."""
     customer = customers.living(account, params["customer"]) if params.get("customer") else None
     method = given_method(account, params)
     intent_id = account.ids.new("pi")

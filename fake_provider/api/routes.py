@@ -3,10 +3,12 @@ module."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from fake_provider.account import Account
 from fake_provider.api import (
     charges,
+    charging,
     customers,
     disputes,
     events,
@@ -30,11 +32,12 @@ ANY = Spec()
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One endpoint. operation: method and path with `{id}` for every id."""
+    """One endpoint. operation: method and path with `{id}` for every id. check: what validation needs beyond `spec`."""
 
     operation: str
     run: Operation
     spec: Spec = ANY
+    check: Callable[[Account, dict[str, Any]], None] | None = None
 
 
 def _shelf(base: str, shelf: str, *filters: str) -> tuple[Route, ...]:
@@ -42,14 +45,14 @@ def _shelf(base: str, shelf: str, *filters: str) -> tuple[Route, ...]:
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("POST /v1/payment_intents", payment_intents.create, intent_shape.CREATE),
+    Route("POST /v1/payment_intents", payment_intents.create, intent_shape.CREATE, charging.check_params),
     *_shelf("/v1/payment_intents", "payment_intents", "customer"),
     Route("GET /v1/payment_intents/{id}", payment_intents.retrieve),
     Route("POST /v1/payment_intents/{id}", payment_intents.update, intent_shape.UPDATE),
     Route("POST /v1/payment_intents/{id}/confirm", payment_intents.confirm, intent_shape.CONFIRM),
     Route("POST /v1/payment_intents/{id}/capture", payment_intents.capture, intent_shape.CAPTURE),
     Route("POST /v1/payment_intents/{id}/cancel", payment_intents.cancel, intent_shape.CANCEL),
-    Route("POST /v1/charges", charges.create, charges.CREATE),
+    Route("POST /v1/charges", charges.create, charges.CREATE, charging.check_params),
     *_shelf("/v1/charges", "charges", "customer", "payment_intent", "transfer_group"),
     Route("GET /v1/charges/{id}", charges.retrieve),
     Route("POST /v1/charges/{id}", charges.update, charges.UPDATE),

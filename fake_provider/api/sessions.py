@@ -146,6 +146,7 @@ def create(account: Account, call: Call) -> Resource:
     if any(line["currency"] != currency for line in lines):
         raise ApiError(400, "All line items of a session must have the same currency.", param="line_items")
     total = sum(line["amount_total"] for line in lines)
+    charging.check_amount(account, total, currency)
     session_id = account.ids.new("cs_test")
     members = unknown_to(TEMPLATE, params, SETTABLE, COMMANDS)
     members.update(
