@@ -18,6 +18,7 @@ from harness.ddmin import ddmin
 from harness.events import RemovalEffect
 from harness.fault import Fault, fault
 from harness.history import first_difference
+from harness.names import parse_name
 from harness.order import differences, full_order
 from harness.plan import Constraint, Plan
 from harness.run import Run, Violation
@@ -27,6 +28,9 @@ from harness.strategies import smallest
 MAX_RUNS = 120
 TIMES = 3
 """How often a shrunk failure is run again before it is reported."""
+
+HELD_US = 30_000_000
+"""About as long as a world holds a message for a constraint that cannot be met."""
 
 MAX_REMOVALS = 8
 MAX_INPUT_RUNS = 30
@@ -98,6 +102,7 @@ class _Shrinker:
         original_size = plan.size
         plan = self._without_idle_parts(plan)
         plan = self._reduced(plan)
+        plan = self._with_delays(plan)
         plan = self._with_defaults(plan)
         plan = self._with_smaller_inputs(plan)
         return self._checked(plan, original_size)
@@ -164,6 +169,20 @@ class _Shrinker:
                 plan = smaller
         parts: list[Part] = [*plan.faults, *plan.constraints]
         return _with_parts(plan, ddmin(parts, lambda kept: self._fails(_with_parts(plan, kept))))
+
+    def _with_delays(self, plan: Plan) -> Plan:
+        """A constraint that held its message in vain becomes a delay: the wait was what mattered, not the order."""
+        run = self._run(plan)
+        for index in run.infeasible if run is not None else ():
+            idle = plan.constraints[index]
+            kind = "late_reply" if parse_name(idle.after).is_reply else "late_request"
+            delayed = plan.with_(
+                faults=(*plan.faults, fault(kind, idle.after, delay_us=HELD_US)),
+                constraints=tuple(item for item in plan.constraints if item != idle),
+            )
+            if self._fails(delayed):
+                return self._with_delays(delayed)
+        return plan
 
     def _with_defaults(self, plan: Plan) -> Plan:
         for index, planned in enumerate(plan.faults):

@@ -5,7 +5,7 @@ campaign can be drawn again without its 317 predecessors being run again. Everyt
 first-seen order, defaults first; never a seed for an order, and never a float.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
 from typing import Any, TypeVar
@@ -36,12 +36,17 @@ AMOUNTS: dict[str, tuple[int, ...]] = {
 
 
 def faults(scenario: Scenario, seen: Seen) -> st.SearchStrategy[tuple[Fault, ...]]:
-    """Up to `scenario.max_faults` faults of the kinds that the scenario allows."""
-    kinds = [_faults_of(kind, seen) for kind in scenario.faults if seen.faults(kind)]
-    if not kinds:
+    """Up to `scenario.max_faults` faults of the kinds that the scenario allows.
+
+    The first is about a message that the probe saw; the others may also be about what its retry would send.
+    """
+    seen_ones = [seen.faults(kind) for kind in scenario.faults if seen.faults(kind)]
+    if not seen_ones or scenario.max_faults == 0:
         return st.just(())
-    several = st.lists(st.one_of(kinds), max_size=scenario.max_faults, unique_by=_kind_and_place)
-    return several.map(tuple)
+    with_retries = [*seen_ones, *(seen.retry_faults(kind) for kind in scenario.faults if seen.faults(kind))]
+    first = _one_of(seen_ones)
+    others = st.lists(_one_of(with_retries), max_size=scenario.max_faults - 1)
+    return st.just(()) | st.builds(_different, first, others)
 
 
 def constraints(scenario: Scenario, seen: Seen) -> st.SearchStrategy[tuple[Constraint, ...]]:
@@ -87,14 +92,14 @@ def simplest_inputs(scenario: Scenario) -> dict[str, Any]:
     return {} if scenario.inputs is None else dict(draw(scenario.inputs, 0, 1)[0])
 
 
-def _kind_and_place(chosen: Fault) -> tuple[str, str]:
-    return chosen.kind, chosen.at
+def _one_of(offered: Sequence[Sequence[Fault]]) -> st.SearchStrategy[Fault]:
+    """The kind first, then where, then how much."""
+    return st.one_of([st.sampled_from(faults) for faults in offered if faults]).flatmap(_amounts)
 
 
-def _faults_of(kind: str, seen: Seen) -> st.SearchStrategy[Fault]:
-    """Where first, then how much; the places of retries come last."""
-    offered = [*seen.faults(kind), *seen.retry_faults(kind)]
-    return st.sampled_from(offered).flatmap(_amounts)
+def _different(first: Fault, others: Sequence[Fault]) -> tuple[Fault, ...]:
+    """No two faults of one kind at one place."""
+    return tuple({(item.kind, item.at): item for item in (first, *others)}.values())
 
 
 def _amounts(chosen: Fault) -> st.SearchStrategy[Fault]:

@@ -161,6 +161,14 @@ def test_an_idle_constraint_goes_with_the_idle_faults_in_one_run():
     assert result.plan.constraints == ()
 
 
+def test_a_constraint_that_only_delayed_a_message_becomes_a_delay():
+    late = Constraint("api>postgres COMMIT#7", "api>postgres INSERT items#1.reply")
+    scenario = small_scenario(inputs=st.fixed_dictionaries({"items": st.integers(1, 9)}))
+    result = shrunk(too_many_items, Plan(1, {"items": 3}, constraints=(late,)), scenario)
+    assert result.plan.constraints == ()
+    assert result.plan.faults == (fault("late_reply", "api>postgres INSERT items#1.reply"),)
+
+
 def test_a_failure_that_does_not_repeat_is_flaky_and_shows_the_first_difference():
     runner = SmallRunner(charge_with_retry, noise=lambda count: f"draw {count}" if count > 3 else "")
     plan = Plan(1, faults=(fault("lost_reply", f"{CHARGE}.reply"),))

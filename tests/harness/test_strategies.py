@@ -59,16 +59,15 @@ def test_retries_that_only_a_failure_brings_about_can_be_named_too():
 
 
 def test_what_a_dependency_can_do_is_offered_on_its_own_messages_only():
-    kind = FaultKind("small_world_declines", "the bank says no", "request")
+    declines = FaultKind("small_world_declines", "the bank says no", "operation")
+    forgets = FaultKind("small_world_forgets", "the bank does not call back", "callback")
     scenario = small_scenario(faults=["lost_reply"])
-    scenario.target.dependencies = (Dependency("provider", service=object, faults=[kind]),)
+    scenario.target.dependencies = (Dependency("provider", service=object, faults=[declines, forgets]),)
     seen = seen_among(
         scenario, "api>provider POST /charges#1", "provider>api paid#1", "api>postgres COMMIT#1"
     )
-    assert [item.at for item in seen.faults(kind.name)] == [
-        "api>provider POST /charges#1",
-        "provider>api paid#1",
-    ]
+    assert [item.at for item in seen.faults(declines.name)] == ["api>provider POST /charges#1"]
+    assert [item.at for item in seen.faults(forgets.name)] == ["provider>api paid#1"]
 
 
 def test_the_first_value_drawn_is_the_simplest_and_a_seed_decides_the_rest():
@@ -87,6 +86,14 @@ def test_drawn_faults_keep_to_the_scenario():
     assert {one.kind for item in drawn for one in item} == {"lost_reply", "late_request"}
     amounts = {one.number("delay_us") for item in drawn for one in item if one.kind == "late_request"}
     assert amounts == {SECOND_US // 5, 3 * SECOND_US, 10 * SECOND_US, 60 * SECOND_US}
+
+
+def test_the_first_fault_is_about_a_message_that_was_seen_and_others_may_be_about_its_retry():
+    scenario = small_scenario(faults=["lost_reply"])
+    seen = seen_by(scenario)
+    drawn = draw(faults(scenario, seen), 1, 200)
+    assert {item[0] for item in drawn if item} <= set(seen.faults("lost_reply"))
+    assert {one for item in drawn for one in item[1:]} & set(seen.retry_faults("lost_reply"))
 
 
 def test_constraints_turn_racing_pairs_round():
