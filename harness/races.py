@@ -19,8 +19,11 @@ Instant = tuple[str, int]
 
 STORE_PROTOCOLS = ("postgres", "resp")
 _ENDS = frozenset(("COMMIT", "ROLLBACK"))
-_READS = frozenset(("SELECT", "GET", "MGET", "EXISTS", "TTL", "PTTL", "HGET", "HGETALL"))
-_IDLE = frozenset(("BEGIN", "START", "SET", "SHOW", "RESET", "DEALLOCATE", "STARTUP", "SYNC"))
+_READS = frozenset(("SELECT", "VALUES", "GET", "MGET", "EXISTS", "TTL", "PTTL", "HGET", "HGETALL"))
+_IDLE = frozenset(
+    ("BEGIN", "SET", "SHOW", "RESET", "DEALLOCATE", "PREPARE", "DESCRIBE", "CLOSE", "SYNC", "EMPTY")
+    + ("STARTUP", "SSL", "GSS", "PASSWORD")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +124,28 @@ def _rank(first: Delivery, second: Delivery) -> int | None:
         return 2 if first.name.link == second.name.link else 1
     if first.name.is_reply or second.name.is_reply or first.protocol not in STORE_PROTOCOLS:
         return 0
+    if _is_idle(first.name, first.protocol) or _is_idle(second.name, second.protocol):
+        return None
     one, other = first.name.kind.split(), second.name.kind.split()
     if one[0] in _ENDS or other[0] in _ENDS:
-        return None if _is_idle(one, first) or _is_idle(other, second) else 1
-    if not _objects(one) & _objects(other):
+        return 1
+    if one[1:2] != other[1:2]:
         return None
-    reads = (one[0] in _READS) + (other[0] in _READS)
+    reads = _is_read(first.name) + _is_read(second.name)
     return (0, 1, 2)[reads] if first.protocol == "postgres" or reads < 2 else None
 
 
-def _is_idle(words: list[str], delivery: Delivery) -> bool:
+def changes_nothing(name: MessageName, protocol: str) -> bool:
+    """Whether a message to a store only reads or prepares: of faults that strike there, few are special."""
+    return protocol in STORE_PROTOCOLS and (_is_idle(name, protocol) or _is_read(name))
+
+
+def _is_read(name: MessageName) -> bool:
+    """Reads that lock no row."""
+    verb, *words = name.kind.split()
+    return verb in _READS and "FOR" not in words
+
+
+def _is_idle(name: MessageName, protocol: str) -> bool:
     """Statements that touch no row. (`SET` is one of them in PostgreSQL, and a write in Redis.)"""
-    return delivery.protocol == "postgres" and words[0] in _IDLE
-
-
-def _objects(words: list[str]) -> frozenset[str]:
-    """The tables or keys that a kind names: all but the verb."""
-    return frozenset(word.strip(",") for word in words[1:])
+    return protocol == "postgres" and name.kind.split()[0] in _IDLE

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from harness.fault import Fault, FaultKind, Value, fault, kind_named
-from harness.names import MessageName
+from harness.names import MessageName, parse_name
 from harness.plan import Constraint
-from harness.races import STORE_PROTOCOLS, find_races
+from harness.races import STORE_PROTOCOLS, changes_nothing, find_races
 from harness.run import Run
 from harness.scenario import Scenario
 
@@ -43,6 +43,11 @@ class Seen:
     def retry_faults(self, kind: str) -> tuple[Fault, ...]:
         """The same over the names of retries; most of them strike only together with an earlier fault."""
         return tuple(self._faults(kind_named(kind), self.later))
+
+    def is_quiet(self, planned: Fault) -> bool:
+        """Whether the fault is anchored to a message that changes nothing where it arrives."""
+        name = parse_name(planned.at)
+        return changes_nothing(name, self.protocols.get(name.link, ""))
 
     def _faults(self, kind: FaultKind, names: Iterable[MessageName]) -> Iterator[Fault]:
         for name in names:

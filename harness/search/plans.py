@@ -13,7 +13,7 @@ from typing import Any
 from harness.boundary import boundary_of
 from harness.events import Phase
 from harness.fault import Fault
-from harness.plan import Constraint, Plan
+from harness.plan import Plan
 from harness.scenario import Scenario
 from harness.seed import child_random, child_seed, run_seed
 from harness.seen import Seen
@@ -82,23 +82,23 @@ def _next_new(source: Iterator[Plan], tried: set[str]) -> Plan | None:
 
 
 def _sweep(scenario: Scenario, seen: Seen, simplest: dict[str, Any], seed: int) -> Iterator[Plan]:
-    """Every fault alone and every racing pair turned round alone: at each boundary once before at any
-    twice."""
-    single: list[tuple[int, Fault | Constraint]] = []
+    """Every fault alone and every racing pair turned round alone.
+
+    At each boundary once before at any twice, and where something changes before where it does not.
+    """
+    singles: list[tuple[int, Plan]] = []
     times: dict[tuple[str, str], int] = {}
     for kind in scenario.faults:
         for fault in seen.faults(kind):
             boundary = kind, boundary_of(fault)
             times[boundary] = times.get(boundary, 0) + 1
-            single.append((times[boundary], fault))
-    single.extend((1 + place // BATCH, item) for place, item in enumerate(seen.constraints))
-    child_random(seed, scenario.name, "sweep").shuffle(single)
-    single.sort(key=lambda item: item[0])
-    for _, part in single:
-        if isinstance(part, Fault):
-            yield Plan(0, simplest, faults=(part,))
-        else:
-            yield Plan(0, simplest, constraints=(part,))
+            round_ = times[boundary] + seen.is_quiet(fault)
+            singles.append((round_, Plan(0, simplest, faults=(fault,))))
+    for place, constraint in enumerate(seen.constraints):
+        singles.append((1 + place // BATCH, Plan(0, simplest, constraints=(constraint,))))
+    child_random(seed, scenario.name, "sweep").shuffle(singles)
+    singles.sort(key=lambda single: single[0])
+    yield from (plan for _, plan in singles)
 
 
 def _drawn(scenario: Scenario, seen: Seen, seed: int) -> Iterator[Plan]:

@@ -4,7 +4,7 @@ from harness.history import Delivery
 from harness.names import parse_name
 from harness.order import differences, follows, full_order
 from harness.plan import Constraint
-from harness.races import find_races
+from harness.races import changes_nothing, find_races
 
 
 def run(*lines):
@@ -130,3 +130,33 @@ def test_the_full_order_is_a_chain_per_receiver():
     assert follows(recorded, chain)
     assert not follows(recorded[::-1], chain)
     assert not follows(recorded[:1], chain)
+
+
+def test_a_read_that_locks_rows_is_no_mere_read_and_preparing_is_no_statement():
+    deliveries = run(
+        (0, 1, "api>postgres SELECT jobs FOR UPDATE#1"),
+        (0, 1, "worker>postgres SELECT jobs FOR UPDATE SKIP LOCKED#1"),
+        (0, 1, "mailer>postgres PREPARE UPDATE jobs#1"),
+        (0, 1, "other>postgres SELECT orders FOR UPDATE#1"),
+    )
+    (race,) = find_races(deliveries)
+    assert (race.first, race.rank) == ("api>postgres SELECT jobs FOR UPDATE#1", 0)
+
+
+def test_what_changes_nothing_is_told_by_protocol_and_kind():
+    answers = {
+        text: changes_nothing(parse_name(f"{text}#1"), protocol)
+        for text, protocol in [
+            ("api>postgres SELECT orders", "postgres"),
+            ("api>postgres BEGIN", "postgres"),
+            ("api>postgres COMMIT", "postgres"),
+            ("api>redis SET corr:*", "resp"),
+            ("api>redis GET corr:*", "resp"),
+            ("customer>api GET /orders", "http"),
+        ]
+    }
+    assert [text for text, answer in answers.items() if answer] == [
+        "api>postgres SELECT orders",
+        "api>postgres BEGIN",
+        "api>redis GET corr:*",
+    ]
