@@ -20,10 +20,8 @@ Instant = tuple[str, int]
 STORE_PROTOCOLS = ("postgres", "resp")
 _ENDS = frozenset(("COMMIT", "ROLLBACK"))
 _READS = frozenset(("SELECT", "VALUES", "GET", "MGET", "EXISTS", "TTL", "PTTL", "HGET", "HGETALL"))
-_IDLE = frozenset(
-    ("BEGIN", "SET", "SHOW", "RESET", "DEALLOCATE", "PREPARE", "DESCRIBE", "CLOSE", "SYNC", "EMPTY")
-    + ("STARTUP", "SSL", "GSS", "PASSWORD")
-)
+_HANDSHAKE = frozenset(("STARTUP", "SSL", "GSS", "PASSWORD", "SYNC", "EMPTY"))
+_IDLE = _HANDSHAKE | {"BEGIN", "SET", "SHOW", "RESET", "DEALLOCATE", "PREPARE", "DESCRIBE", "CLOSE"}
 
 
 @dataclass(frozen=True, slots=True)
