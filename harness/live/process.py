@@ -61,7 +61,6 @@ class Child:
     def start(self) -> None:
         """Raises InfrastructureError when the program is not there."""
         command = self.command
-        self._log = Log(command.log)
         try:
             self._process = subprocess.Popen(
                 list(command.words),
@@ -80,6 +79,7 @@ class Child:
                 " check the command and the working folder."
             ) from error
         assert self._process.stdout is not None
+        self._log = Log(command.log)
         self._log.follow(self._process.stdout)
         _alive[self.pid] = self
 

@@ -12,6 +12,7 @@ from harness.errors import HarnessError
 
 Stream = Literal["upstream", "downstream"]
 """``upstream``: from the caller to the service. ``downstream``: back."""
+STREAMS: tuple[Stream, Stream] = ("upstream", "downstream")
 
 _ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "latency": ("latency", "jitter"),  # milliseconds
@@ -56,13 +57,13 @@ class Toxic:
             )
         if self.type == "bandwidth" and self.attributes.get("rate", 0) < 1:
             raise HarnessError(
-                "toxic 'bandwidth' has rate=0, which lets nothing through; use 'timeout' for that."
+                "toxic 'bandwidth' has rate=0, which Toxiproxy takes as no limit; use at least 1."
             )
 
     @property
     def name(self) -> str:
-        """One of a type and direction at a time, as Toxiproxy itself names them."""
-        return f"{self.type}_{self.stream}"
+        """Its own on a proxy, unless the same toxic is set twice: ``latency_upstream_200``."""
+        return "_".join([self.type, self.stream, *map(str, self.attributes.values())])
 
     def to_json(self) -> dict[str, object]:
         zeros = dict.fromkeys(_ATTRIBUTES[self.type], 0)

@@ -1,0 +1,193 @@
+"""Serves a dependency of ours (a payment provider) on a real listener: the same service object as in the simulation.
+
+The service sees a host with a clock, timers and randomness, and one wire per connection; here those are real.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+
+import trio
+
+from harness.live.gate import Gate
+from harness.live.ports import HOST
+from harness.wire import WireError
+from harness.wire.http import HttpRequest, HttpResponse, ResponseReader, request_bytes
+
+CHUNK = 65_536
+Done = Callable[[HttpResponse | None], None]
+
+
+class RealTimer:
+    """A pending call; cancelling one that has fired is allowed and does nothing."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+
+    def cancel(self) -> None:
+        self.scope.cancel()
+
+
+class ServiceHost:
+    """One dependency as a node of a live world. Each run gets a fresh service; connections outlive runs."""
+
+    def __init__(self, name: str, gate: Gate, conversation_kind: str | None) -> None:
+        self.name = name
+        self.gate = gate
+        self.callback_kind = conversation_kind
+        self.random = Random(0)
+        self.service: Any = None
+        self.address = ""
+        self._wires: set[_Wire] = set()
+        self._timers: set[RealTimer] = set()
+
+    async def listen(self) -> None:
+        listeners = await trio.open_tcp_listeners(0, host=HOST)
+        self.address = f"{HOST}:{listeners[0].socket.getsockname()[1]}"
+        self.gate.nursery.start_soon(trio.serve_listeners, self._serve, listeners)
+
+    def renew(self, service: Callable[[Any], Any], random: Random) -> Any:
+        """A fresh service for a run; what the old one still had planned never happens."""
+        for timer in list(self._timers):
+            timer.cancel()
+        self.random = random
+        self.service = service(self)
+        for wire in self._wires:
+            wire.adopt(self.service)
+        return self.service
+
+    # What the service uses (harness.sim.service.Host)
+
+    @property
+    def now_us(self) -> int:
+        return time.time_ns() // 1_000
+
+    def call_later(self, delay_us: int, callback: Callable[[], None]) -> RealTimer:
+        timer = RealTimer()
+        self._timers.add(timer)
+
+        async def wait() -> None:
+            with timer.scope:
+                await trio.sleep(delay_us / 1e6)
+                self._timers.discard(timer)
+                callback()
+            self._timers.discard(timer)
+
+        self.gate.nursery.start_soon(wait)
+        return timer
+
+    def note(self, kind: str, **detail: str | int | bool | None) -> None:
+        text = " ".join(f"{key}={value}" for key, value in detail.items())
+        self.gate.traffic.record("noted", self.name, kind, text)
+
+    def call(self, url: str, request: HttpRequest, timeout_us: int, done: Done) -> None:
+        """Sends an HTTP request of this node's own (a callback) through its link."""
+        destination = urlsplit(url).hostname or ""
+        service = self.service
+
+        async def run() -> None:
+            link = self.gate.links.get((self.name, destination))
+            answer = await http_call(link.port, destination, request, timeout_us) if link else None
+            if self.service is service:
+                done(answer)
+
+        self.gate.nursery.start_soon(run)
+
+    # Serving
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        wire = _Wire(stream, self.service)
+        self._wires.add(wire)
+        try:
+            await wire.run()
+        finally:
+            self._wires.discard(wire)
+
+    def sever(self) -> None:
+        """Its connections break, as when it lost its power."""
+        for wire in list(self._wires):
+            wire.abort()
+
+
+class _Wire:
+    """One client connection, seen from the service (harness.sim.service.Wire)."""
+
+    client = "gate"
+
+    def __init__(self, stream: trio.SocketStream, service: Any) -> None:
+        self._stream = stream
+        self._service = service
+        self._outgoing: deque[bytes | None] = deque()
+        self._wake = trio.Event()
+        self._is_open = True
+
+    def adopt(self, service: Any) -> None:
+        """Another run begins: the connection goes on with a fresh service."""
+        self._outgoing.clear()
+        self._service = service
+        service.opened(self)
+
+    async def run(self) -> None:
+        reader = self._service.conversation()
+        self._service.opened(self)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write)
+                while data := await self._stream.receive_some(CHUNK):
+                    for frame in reader.from_client(data):
+                        self._service.received(self, frame)
+                nursery.cancel_scope.cancel()
+        except* (trio.BrokenResourceError, trio.ClosedResourceError, WireError):
+            pass
+        finally:
+            if self._is_open:
+                self._is_open = False
+                self._service.closed(self)
+            self._stream.socket.close()
+
+    async def _write(self) -> None:
+        while True:
+            while self._outgoing:
+                data = self._outgoing.popleft()
+                if data is None:
+                    self._stream.socket.close()
+                    return
+                await self._stream.send_all(data)
+            await self._wake.wait()
+            self._wake = trio.Event()
+
+    def reply(self, data: bytes) -> None:
+        self._outgoing.append(data)
+        self._wake.set()
+
+    push = reply
+
+    def close(self) -> None:
+        self._outgoing.append(None)
+        self._wake.set()
+
+    def abort(self) -> None:
+        self._stream.socket.close()
+
+
+async def http_call(port: int, host: str, request: HttpRequest, timeout_us: int) -> HttpResponse | None:
+    """One request on a connection of its own; None after `timeout_us` or when the connection breaks."""
+    reader = ResponseReader(request.method == "HEAD")
+    data = request_bytes(request.method, request.target, host, request.headers, request.body)
+    with trio.move_on_after(timeout_us / 1e6):
+        try:
+            async with await trio.open_tcp_stream(HOST, port) as stream:
+                await stream.send_all(data)
+                while chunk := await stream.receive_some(CHUNK):
+                    response = reader.next(chunk)
+                    if response is not None:
+                        return response
+                return reader.end()
+        except (trio.BrokenResourceError, OSError, WireError):
+            return None
+    return None
