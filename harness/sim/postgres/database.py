@@ -1,0 +1,149 @@
+"""One database of the simulated world: made once from its schema, as new again before every run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.errors import UsageError
+from harness.sim.postgres import messages
+from harness.sim.postgres.cluster import PostgresCluster
+from harness.sim.postgres.control import Control
+from harness.sim.postgres.pristine import Pristine
+from harness.sim.postgres.session import QueryFailed, Session, SessionClosed
+from harness.sim.postgres.virtual import SharedClock
+
+CREATED_US = 1_767_225_600_000_000
+"""2026-01-01 00:00 UTC."""
+
+_CLEAN = messages.query("rollback") + messages.query("discard all")
+_CLEAN_ANSWERS = 2
+
+
+class Database:
+    """A database with a schema, its pool of warm sessions and a control session.
+
+    schema_sql: run once as the owner; the rows it inserts are there at the start of every run.
+    created_us: what `now()` is while the schema runs, in microseconds since the epoch.
+    name, user: what a client's DSN has to say. The user is the owner and a superuser, as in PostgreSQL's own image.
+
+    Works in one process and under `fork`: a child inherits everything, runs one simulation and leaves with
+    `os._exit`. `reset` makes the state as new, `recover` does so after a run that was killed in the middle.
+    """
+
+    def __init__(
+        self,
+        cluster: PostgresCluster,
+        schema_sql: str = "",
+        *,
+        name: str = "app",
+        user: str = "app",
+        created_us: int = CREATED_US,
+    ) -> None:
+        self.cluster = cluster
+        self.name = name
+        self.user = user
+        self._idle: dict[bytes, list[Session]] = {}
+        self._leased: dict[bytes, int] = {}
+        self._pristine = Pristine(cluster, name, user)
+        self._pristine.create(schema_sql, created_us)
+        self._open_control()
+
+    def _open_control(self) -> None:
+        self.control = Control(self.cluster.connect(self.name))
+        self.clock = SharedClock(self.cluster.clock_folder)
+
+    def close(self) -> None:
+        """Ends every session of this database; the database itself goes with the cluster."""
+        self._drop_sessions()
+        self.control.session.close()
+
+    # --- sessions
+
+    def lease(self, packet: bytes) -> Session:
+        """A clean session for a client's start-up packet. Raises `SessionClosed` with the server's refusal."""
+        self._leased[packet] = self._leased.get(packet, 0) + 1
+        idle = self._idle.get(packet, [])
+        while idle:
+            session = idle.pop()
+            if session.alive():
+                return session
+            session.drop()
+        return self._open(packet)
+
+    def _open(self, packet: bytes) -> Session:
+        session = self.cluster.connect(**_named(messages.startup_parameters(packet)))
+        self.control.hold_sleep(session.real_pid)
+        return session
+
+    def release(self, packet: bytes, session: Session) -> None:
+        """Gives a session back: its transaction ends, its locks are free, its settings are gone."""
+        session.send(_CLEAN)
+        try:
+            answers = [session.wait() for _ in range(_CLEAN_ANSWERS)]
+        except SessionClosed:
+            session.drop()
+            return
+        if any(answer.error for answer in answers):
+            session.close()
+            return
+        self._idle.setdefault(packet, []).append(session)
+
+    def demand(self) -> dict[bytes, int]:
+        """How many sessions each start-up packet asked for since the last `reset`: what `warm` is worth."""
+        return dict(self._leased)
+
+    def warm(self, demand: Mapping[bytes, int]) -> None:
+        """Opens sessions ahead, so that no run pays for them."""
+        for packet, count in demand.items():
+            idle = self._idle.setdefault(packet, [])
+            while len(idle) < count:
+                try:
+                    idle.append(self._open(packet))
+                except SessionClosed:
+                    break
+
+    def _drop_sessions(self) -> None:
+        for sessions in self._idle.values():
+            for session in sessions:
+                session.drop()
+        self._idle.clear()
+
+    # --- state
+
+    def reset(self) -> None:
+        """Makes everything as it was after `schema_sql`: rows, their order, sequences and the catalogue."""
+        self._leased.clear()
+        self.clock.forget()
+        if not self._pristine.reset(self.control):
+            self._end_sessions()
+            self._pristine.create_again()
+            self._open_control()
+
+    def recover(self) -> None:
+        """As `reset`, after a run that ended without giving its sessions back: all of them are replaced."""
+        wanted = {packet: len(sessions) for packet, sessions in self._idle.items()}
+        self._end_sessions()
+        self._open_control()
+        self.reset()
+        self.warm(wanted)
+
+    def _end_sessions(self) -> None:
+        self._drop_sessions()
+        self.control.session.drop()
+        self.cluster.end_sessions(self.name)
+
+    def query(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
+        """The rows of one SQL statement as dicts of plain values; sees what is committed.
+
+        Raises `UsageError` with PostgreSQL's words when the statement is wrong.
+        """
+        try:
+            return self.control.rows(sql, *parameters)
+        except QueryFailed as error:
+            raise UsageError(
+                f"the query {sql.strip()!r} failed: {error.fields.get('M')} (SQLSTATE {error.fields.get('C')}). "
+                "Compare it with the target's schema."
+            ) from None
+
+
+def _named(parameters: Mapping[str, str]) -> dict[str, str]:
+    return {"database": parameters.get("user", ""), **parameters}

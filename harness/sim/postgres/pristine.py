@@ -1,0 +1,229 @@
+"""Brings a database back to the state just after its schema was run, as cheaply as can be done exactly.
+
+A table of at most one page is emptied by DELETE and VACUUM (a seventh of a millisecond), which leaves the page as
+new; a bigger one is truncated. Rows that the schema inserted are put back from a copy in their old order. Sequences
+are set back. When a run changed the catalogue the database is made again from a copy.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.sim.postgres.cluster import PostgresCluster
+from harness.sim.postgres.control import Control
+from harness.sim.postgres.rewrite import rewrite
+from harness.sim.postgres.virtual import SCHEMA
+
+_PAGE = 8192
+_OURS = f"nspname in ('pg_catalog', 'information_schema', '{SCHEMA}') or nspname ~ '^pg_t'"
+
+_TABLES = f"""
+select c.oid::int8 as oid, format('%I.%I', nspname, relname) as name,
+       paychaos_real_pg_indexes_size(c.oid) as index_bytes,
+       (select count(*) from pg_index where indrelid = c.oid) as indexes,
+       coalesce((select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
+                 where attrelid = c.oid and attnum > 0 and not attisdropped and attgenerated = ''), '') as columns,
+       coalesce((select array_agg(distinct f.conrelid::int8) from pg_constraint f
+                 where f.contype = 'f' and f.confrelid = c.oid), '{{}}') as referenced_by
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind = 'r' and c.relpersistence <> 't' and not ({_OURS})
+order by c.oid
+"""
+
+_SEQUENCES = f"""
+select c.oid::int8 as oid, format('%I.%I', nspname, relname) as name
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind = 'S' and c.relpersistence <> 't' and not ({_OURS}) order by c.oid
+"""
+
+_KEEP_STATISTICS = f"""
+insert into {SCHEMA}.statistics
+select c.oid, relpages, reltuples, relallvisible, relallfrozen
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'i') and not ({_OURS})
+"""
+
+# VACUUM and TRUNCATE leave their own figures; plans must be those of a table that nobody ever looked at.
+_RESTORE_STATISTICS = f"""
+update pg_class c set relpages = s.relpages, reltuples = s.reltuples, relallvisible = s.relallvisible,
+  relallfrozen = s.relallfrozen
+from {SCHEMA}.statistics s
+where s.oid = c.oid and (c.relpages, c.reltuples, c.relallvisible, c.relallfrozen)
+  is distinct from (s.relpages, s.reltuples, s.relallvisible, s.relallfrozen)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """index_bytes: when new. referenced_by: oids of the tables whose foreign keys point here."""
+
+    oid: int
+    name: str
+    index_bytes: int
+    indexes: int
+    columns: str
+    referenced_by: list[int]
+    seeded: bool
+
+    def is_small(self, size: int, index_bytes: int) -> bool:
+        """Whether DELETE and VACUUM leave it as new: one page, and no index that ever had to split its root."""
+        return size <= _PAGE and index_bytes <= self.index_bytes + self.indexes * _PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class _Sequence:
+    oid: int
+    name: str
+    last_value: int
+    is_called: bool
+
+
+class Pristine:
+    """Knows what the database looked like when it was new."""
+
+    def __init__(self, cluster: PostgresCluster, name: str, user: str) -> None:
+        self._cluster = cluster
+        self._name = name
+        self._user = user
+        self._tables: list[_Table] = []
+        self._sequences: list[_Sequence] = []
+        self._look = ""
+
+    def create(self, schema_sql: str, now_us: int) -> None:
+        """Makes the database, runs the schema at the time `now_us` and keeps a copy of the result."""
+        server = self._cluster.connect("postgres")
+        try:
+            server.run(_role(self._user))
+            server.run(f'create database "{self._name}" owner "{self._user}" template template1')
+            self._fill(schema_sql, now_us)
+            server.run(f'create database "{self._copy}" template "{self._name}"')
+        finally:
+            server.close()
+
+    def create_again(self) -> None:
+        """Replaces the database by the copy. Every session of it must be gone."""
+        server = self._cluster.connect("postgres")
+        try:
+            server.run(f'drop database "{self._name}"')
+            server.run(f'create database "{self._name}" owner "{self._user}" template "{self._copy}"')
+        finally:
+            server.close()
+
+    @property
+    def _copy(self) -> str:
+        return f"{self._name}_as_new"
+
+    def _fill(self, schema_sql: str, now_us: int) -> None:
+        owner = self._cluster.connect(self._name, self._user)
+        try:
+            owner.tell_time(now_us)
+            owner.run("select setseed(0)")
+            owner.run(rewrite(schema_sql).sql)
+        finally:
+            owner.close()
+        session = self._cluster.connect(self._name)
+        try:
+            self._learn(Control(session))
+        finally:
+            session.close()
+
+    def _learn(self, control: Control) -> None:
+        self._tables = [_table(control, row) for row in control.rows(_TABLES)]
+        self._sequences = [_sequence(control, row) for row in control.rows(_SEQUENCES)]
+        self._look = self._looking()
+        control.session.run(_KEEP_STATISTICS)
+        seeded = [table for table in self._tables if table.seeded]
+        for table in seeded:
+            control.session.run(
+                f"create table {SCHEMA}.seed_{table.oid} as select {table.columns} from {table.name} order by ctid;"
+                f"insert into {SCHEMA}.seeded values ({table.oid})"
+            )
+        self._empty(control, [], self._with_referencing(seeded))
+        self._restore(control, seeded, [])
+        control.session.run(f"select setval('{SCHEMA}.definitions', 1, false)")
+
+    def _looking(self) -> str:
+        """One statement that tells the sizes of every table, what was touched, and which sequences were used."""
+        looks = [
+            f"select 0 as oid, 0::int8 as size, 0::int8 as index_size, is_called as used from {SCHEMA}.definitions"
+        ]
+        for table in self._tables:
+            sizes = f"paychaos_real_pg_relation_size({table.oid}), paychaos_real_pg_indexes_size({table.oid})"
+            looks.append(f"select {table.oid}, {sizes}, {_touched(table)}")
+        for sequence in self._sequences:
+            new = f"({sequence.last_value}::int8, {sequence.is_called})"
+            looks.append(
+                f"select {sequence.oid}, 0, 0, (last_value, is_called) is distinct from {new} from {sequence.name}"
+            )
+        return " union all ".join(looks)
+
+    def reset(self, control: Control) -> bool:
+        """Restores rows and sequences. False when the catalogue was changed and `create_again` is called for."""
+        looks = {row["oid"]: row for row in control.rows(self._look)}
+        if looks[0]["used"]:
+            return False
+        touched = [table for table in self._tables if looks[table.oid]["used"]]
+        small = [t for t in touched if t.is_small(looks[t.oid]["size"], looks[t.oid]["index_size"])]
+        big = self._with_referencing([table for table in touched if table not in small])
+        small = [table for table in small if table not in big]
+        self._empty(control, small, big)
+        seeded = [table for table in (*small, *big) if table.seeded]
+        self._restore(control, seeded, [s for s in self._sequences if looks[s.oid]["used"]])
+        return True
+
+    def _with_referencing(self, tables: list[_Table]) -> list[_Table]:
+        """The tables and all that point to them: TRUNCATE takes them together only."""
+        wanted = {table.oid for table in tables}
+        while True:
+            more = {oid for t in self._tables if t.oid in wanted for oid in t.referenced_by} - wanted
+            if not more:
+                return [table for table in self._tables if table.oid in wanted]
+            wanted |= more
+
+    def _empty(self, control: Control, small: list[_Table], big: list[_Table]) -> None:
+        statements = [f"delete from only {table.name}" for table in small]
+        if big:
+            statements.append("truncate only " + ", ".join(table.name for table in big))
+        vacuumed = ", ".join(table.name for table in small)
+        steps = [";".join(statements)] if statements else []
+        if vacuumed:
+            steps.append(f"vacuum (truncate false, index_cleanup on, skip_database_stats) {vacuumed}")
+        control.pipeline(steps)
+
+    def _restore(self, control: Control, seeded: list[_Table], sequences: list[_Sequence]) -> None:
+        statements = []
+        for table in seeded:
+            statements.append(
+                f"insert into {table.name} ({table.columns}) overriding system value "
+                f"select {table.columns} from {SCHEMA}.seed_{table.oid}"
+            )
+            statements.append(f"update {SCHEMA}.seeded set oid = oid where oid = {table.oid}")
+        for sequence in sequences:
+            value = f"{sequence.last_value}, {sequence.is_called}"
+            statements.append(f"select setval({sequence.oid}::regclass, {value})")
+        statements.append(_RESTORE_STATISTICS)
+        control.pipeline([";".join(statements)])
+
+
+def _role(user: str) -> str:
+    return f"""do $$ begin
+      if not exists (select 1 from pg_roles where rolname = '{user}') then create role "{user}" superuser login; end if;
+    end $$"""
+
+
+def _touched(table: _Table) -> str:
+    """A table without rows of the schema was touched when it has a page; else when a row is not the restored one."""
+    if not table.seeded:
+        return f"paychaos_real_pg_relation_size({table.oid}) > 0"
+    restored = f"(select xmin from {SCHEMA}.seeded where oid = {table.oid})"
+    seeds = f"(select count(*) from {SCHEMA}.seed_{table.oid})"
+    return f"(select count(*) filter (where xmax = 0 and xmin = {restored}) <> {seeds} or count(*) <> {seeds} from {table.name})"
+
+
+def _table(control: Control, row: dict[str, Any]) -> _Table:
+    seeded = control.rows(f"select exists(select 1 from only {row['name']}) as seeded")[0]["seeded"]
+    return _Table(**row, seeded=seeded)
+
+
+def _sequence(control: Control, row: dict[str, Any]) -> _Sequence:
+    state = control.rows(f"select last_value, is_called from {row['name']}")[0]
+    return _Sequence(row["oid"], row["name"], state["last_value"], state["is_called"])

@@ -1,0 +1,174 @@
+"""A world for the PostgreSQL node alone: virtual time, wires that keep what they got, and asyncpg-like clients."""
+
+import heapq
+import struct
+from collections.abc import Callable
+from random import Random
+
+from harness.sim.postgres import messages
+from harness.sim.postgres.database import Database
+from harness.sim.postgres.node import PostgresNode
+
+START_US = 1_790_000_000_000_000
+"""2026-09-21 14:13:20 UTC."""
+
+
+class FakeTimer:
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call: Callable[[], None] | None = call
+
+    def cancel(self) -> None:
+        self.call = None
+
+
+class FakeHost:
+    """Time moves when `advance` says so."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self.now_us = START_US
+        self.random = Random(seed)
+        self.notes: list[tuple[str, dict[str, object]]] = []
+        self._timers: list[tuple[int, int, FakeTimer]] = []
+        self._count = 0
+
+    def call_later(self, delay_us: int, callback: Callable[[], None]) -> FakeTimer:
+        timer = FakeTimer(callback)
+        self._count += 1
+        heapq.heappush(self._timers, (self.now_us + delay_us, self._count, timer))
+        return timer
+
+    def note(self, kind: str, **detail: str | int | bool | None) -> None:
+        self.notes.append((kind, detail))
+
+    def advance(self, delay_us: int) -> None:
+        end = self.now_us + delay_us
+        while self._timers and self._timers[0][0] <= end:
+            due, _, timer = heapq.heappop(self._timers)
+            self.now_us = due
+            if timer.call is not None:
+                timer.call()
+        self.now_us = end
+
+
+class FakeWire:
+    def __init__(self, client: str) -> None:
+        self.client = client
+        self.replies: list[bytes] = []
+        self.pushed: list[bytes] = []
+        self.closed = False
+        self.aborted = False
+
+    def reply(self, data: bytes) -> None:
+        assert not self.closed and not self.aborted
+        self.replies.append(data)
+
+    def push(self, data: bytes) -> None:
+        self.pushed.append(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class Link:
+    """One connection to the node; `send` gives the reply, or None while the query waits."""
+
+    def __init__(self, world: "PostgresWorld", name: str, **settings: str) -> None:
+        self.world = world
+        self.wire = FakeWire(name)
+        self.conversation = world.node.conversation()
+        world.node.opened(self.wire)
+        self.startup = self.raw(messages.startup({"user": "app", "database": "app", **settings}))
+
+    def raw(self, data: bytes) -> bytes | None:
+        before = len(self.wire.replies)
+        for frame in self.conversation.from_client(data):
+            self.world.node.received(self.wire, frame)
+        return b"".join(self.wire.replies[before:]) if len(self.wire.replies) > before else None
+
+    def send(self, sql: str) -> "Reply | None":
+        data = self.raw(messages.query(sql))
+        return None if data is None else Reply(data)
+
+    def ask(self, sql: str) -> "Reply":
+        reply = self.send(sql)
+        assert reply is not None, f"{sql!r} waits"
+        return reply
+
+    def extended(self, sql: str, *values: str, name: str = "") -> "Reply | None":
+        """As drivers do it: Parse, Bind, Describe, Execute, Sync in one group."""
+        statement = name.encode() + b"\0"
+        bound = b"".join(struct.pack("!i", len(value)) + value.encode() for value in values)
+        data = self.raw(
+            messages.message(b"P", statement + sql.encode() + b"\0" + struct.pack("!h", 0))
+            + messages.message(
+                b"B", b"\0" + statement + struct.pack("!hh", 0, len(values)) + bound + struct.pack("!h", 0)
+            )
+            + messages.message(b"D", b"P\0")
+            + messages.message(b"E", b"\0" + struct.pack("!i", 0))
+            + messages.message(b"S", b"")
+        )
+        return None if data is None else Reply(data)
+
+    def late(self) -> "Reply | None":
+        """The last reply that came, if any has come since the previous call to `late` or a `send`."""
+        return Reply(self.wire.replies[-1]) if self.wire.replies else None
+
+
+class Reply:
+    """A reply in the words of a test: rows as tuples of text, the command tag, the error's fields."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.rows: list[tuple[str | None, ...]] = []
+        self.tags: list[str] = []
+        self.error: dict[str, str] = {}
+        self.notices: list[dict[str, str]] = []
+        self.status = ""
+        at = 0
+        while at < len(data):
+            end = at + 1 + struct.unpack_from("!i", data, at + 1)[0]
+            self._take(data[at : at + 1], data[at + 5 : end])
+            at = end
+
+    def _take(self, letter: bytes, body: bytes) -> None:
+        if letter == b"D":
+            self.rows.append(_row(body))
+        elif letter == b"C":
+            self.tags.append(body[:-1].decode())
+        elif letter == b"E":
+            self.error = messages.fields(body)
+        elif letter == b"N":
+            self.notices.append(messages.fields(body))
+        elif letter == b"Z":
+            self.status = body.decode()
+
+    @property
+    def value(self) -> str | None:
+        return self.rows[0][0]
+
+
+def _row(body: bytes) -> tuple[str | None, ...]:
+    (count,) = struct.unpack_from("!h", body)
+    at, row = 2, []
+    for _ in range(count):
+        (length,) = struct.unpack_from("!i", body, at)
+        at += 4
+        row.append(None if length < 0 else body[at : at + length].decode())
+        at += max(length, 0)
+    return tuple(row)
+
+
+class PostgresWorld:
+    """One run: a clean database, a node, and as many links as a test wants."""
+
+    def __init__(self, database: Database, seed: int = 1) -> None:
+        database.reset()
+        self.host = FakeHost(seed)
+        self.database = database
+        self.node = PostgresNode(self.host, database)
+
+    def link(self, name: str = "api", **settings: str) -> Link:
+        return Link(self, name, **settings)
