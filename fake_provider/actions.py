@@ -36,6 +36,7 @@ class Respond:
     request_id: `Request.id`, or the provider's own request id (`req_1`) when the transport set none.
     response: None when the answer is never sent and the connection just hangs.
     drop: close the connection without an answer.
+    fired: the names of the misbehaviours that hit the request.
     cut: send only the first `cut` bytes of the body, declare the whole length, then close the connection.
     """
 
@@ -44,6 +45,7 @@ class Respond:
     response: Response | None = None
     drop: bool = False
     cut: int | None = None
+    fired: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,7 +290,7 @@ class Pipeline:
     def _respond(
         self, call: Call, response: Response | None, at_us: int, *, drop: bool = False, cut: int | None = None
     ) -> None:
-        self._send(Respond(at_us, call.request.id or call.request_id, response, drop, cut))
+        self._send(Respond(at_us, call.request.id or call.request_id, response, drop, cut, tuple(call.fired)))
 
 
 def _too_many(headers: dict[str, str]) -> ApiError:

@@ -4,6 +4,7 @@ from json import dumps, loads
 from typing import Any
 
 import pytest
+
 from fake_provider import MISBEHAVIOURS, Behaviour, BehaviourError
 from tests.fake_provider.desk import SECOND_US, START_US, Desk, types
 from tests.fake_provider.test_money import assert_books_balance
@@ -237,8 +238,10 @@ def test_every_misbehaviour_survives_json() -> None:
     [
         (
             {"name": "tiemout_after"},
-            "behaviour 'tiemout_after' does not exist. Did you mean 'timeout_after'? "
-            "`python -m fake_provider faults` lists them all.",
+            (
+                "behaviour 'tiemout_after' does not exist. Did you mean 'timeout_after'? "
+                "`python -m fake_provider faults` lists them all."
+            ),
         ),
         ({"name": "slow", "attempt": 0}, "behaviour 'slow': attempt is 0; it counts from 1."),
         (
@@ -247,7 +250,10 @@ def test_every_misbehaviour_survives_json() -> None:
         ),
         (
             {"name": "callback_lost", "operation": "POST /v1/refunds"},
-            "behaviour 'callback_lost' works on a callback: operation 'POST /v1/refunds' must look like 'payment_intent.succeeded'.",
+            (
+                "behaviour 'callback_lost' works on a callback: operation 'POST /v1/refunds' must look like "
+                "'payment_intent.succeeded'."
+            ),
         ),
         (
             {"name": "slow", "parameters": {"delay_ms": 3}},

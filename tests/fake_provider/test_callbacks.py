@@ -1,9 +1,12 @@
-"""Callbacks: when they are sent, how they are signed, how they are repeated, and everything that can be wrong with them."""
+"""Callbacks: when they are sent, how they are signed, how they are repeated, and everything that can be wrong with
+them."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import stripe
+
 from fake_provider import Behaviour, Deliver, Profile
 from tests.fake_provider.desk import DAY_US, SECOND_US, START_US, Desk, event, types
 
@@ -112,7 +115,7 @@ def test_failed_deliveries_are_repeated_with_growing_pauses_for_three_days_and_t
         for delivery in desk.wait(due_us - desk.now_us):
             times.append((desk.now_us - START_US) // SECOND_US)
             desk.outcome(delivery, None if len(times) % 2 else 302)
-    pauses = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(times)]
     assert pauses == [60, 300, 1200, 3600, 10800, 21600, 43200, 86400, 92040]
     assert sum(pauses) == 3 * 86_400
     [undelivered] = desk.get("/v1/events", delivery_success="false").body["data"]

@@ -1,6 +1,7 @@
 """Idempotency keys as STRIPE.md section 1 has them: what is stored, replayed, refused, in flight and forgotten."""
 
 import pytest
+
 from fake_provider import Behaviour, Profile
 from tests.fake_provider.desk import DAY_US, SECOND_US, Desk
 
@@ -35,7 +36,8 @@ def test_the_same_key_at_another_endpoint_names_both_endpoints() -> None:
     desk.pay(key="k-1")
     answer = desk.post("/v1/refunds", "k-1", payment_intent="pi_1")
     assert answer.error["message"] == (
-        "Keys for idempotent requests can only be used for the same endpoint they were first used for ('/v1/refunds' vs "
+        "Keys for idempotent requests can only be used for the same endpoint they were first used for "
+        "('/v1/refunds' vs "
         "'/v1/payment_intents'). Try using a key other than 'k-1' if you meant to execute a different request."
     )
     assert desk.rows("refund") == []
@@ -191,7 +193,8 @@ def test_a_request_that_needs_not_wait_long_for_a_lock_runs_after_the_other() ->
         desk.answers[cancel]
         .error["message"]
         .startswith(
-            "You cannot cancel this PaymentIntent because it has a status of succeeded. Only a PaymentIntent with one of the "
+            "You cannot cancel this PaymentIntent because it has a status of succeeded. Only a PaymentIntent with "
+            "one of the "
             "following statuses may be canceled: requires_payment_method, requires_capture, requires_confirmation, "
             "requires_action."
         )

@@ -1,6 +1,7 @@
 """Payment intents and what surrounds them: states, cards, declines, parameters, lists, expansion."""
 
 import pytest
+
 from fake_provider import Behaviour, Profile
 from tests.fake_provider.desk import DAY_US, SECOND_US, Desk, types
 
@@ -83,7 +84,8 @@ def test_an_intent_passes_through_its_states() -> None:
     assert desk.post("/v1/payment_intents/pi_1/confirm").body["amount_received"] == 1200
     late = desk.post("/v1/payment_intents/pi_1", amount=1300)
     assert late.error["message"] == (
-        "This PaymentIntent's amount could not be updated because it has a status of succeeded. You may only update the "
+        "This PaymentIntent's amount could not be updated because it has a status of succeeded. You may only update "
+        "the "
         "amount of a PaymentIntent with one of the following statuses: requires_payment_method, requires_confirmation, "
         "requires_action."
     )
