@@ -70,10 +70,14 @@ class RealClient:
     """One connection to a real server."""
 
     def __init__(self, server: RealServer) -> None:
+        self._buffer = b""
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(_PATIENCE_S)
-        self._socket.connect(server.socket)
-        self._buffer = b""
+        try:
+            self._socket.connect(server.socket)
+        except OSError:
+            self._socket.close()
+            raise
 
     def __enter__(self) -> "RealClient":
         return self

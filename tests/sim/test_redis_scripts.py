@@ -29,9 +29,12 @@ def server(require: Require) -> Iterator[RealServer]:
 def test_both_servers_answer_the_same(script: Script, resp: int, server: RealServer) -> None:
     simulated = play_simulated(script, resp)
     real = play_real(script, resp, server, simulated)
-    for line, ours, theirs in zip(script.lines, simulated, real, strict=True):
-        how = read_step(line).compare
-        assert comparable(ours, how) == comparable(theirs, how), f"{line}: simulated {ours!r}, real {theirs!r}"
+    differences = [
+        f"{number}: {line}: simulated {ours!r}, real {theirs!r}"
+        for number, (line, ours, theirs) in enumerate(zip(script.lines, simulated, real, strict=True), 1)
+        if comparable(ours, read_step(line).compare) != comparable(theirs, read_step(line).compare)
+    ]
+    assert not differences, "\n".join(differences)
 
 
 def test_every_command_of_the_table_is_in_a_script() -> None:

@@ -184,6 +184,8 @@ def _read(session: "Session", args: list[bytes], twin: str) -> Any:
     options, timeout_ms = _block_option(args[:at])
     names = args[at + 1 :]
     half = len(names) // 2
+    if len(names) % 2 == 0:
+        _check_streams(session.db, names[:half], args[1] if twin == "xreadgroup" else None)
     if timeout_ms is None or len(names) % 2 or not half:
         return _twin(session, session.db, twin, args) or NO_LIST
     database = session.db
@@ -203,6 +205,20 @@ def _read(session: "Session", args: list[bytes], twin: str) -> Any:
             raise SimpleError(_NO_GROUP_ANY_MORE) from None
 
     return _park(session, keys, serve, timeout_ms, NO_LIST)
+
+
+def _check_streams(database: VirtualDatabase, keys: list[bytes], group: bytes | None) -> None:
+    for key in keys:
+        item = database.get(key)
+        if item is not None and not isinstance(item.value, XStream):
+            raise SimpleError(WRONG_TYPE)
+        if group is not None and (item is None or item.value.group_get(group) is None):
+            name, of = _shown(key), _shown(group)
+            raise SimpleError(f"NOGROUP No such key '{name}' or consumer group '{of}' in XREADGROUP with GROUP option")
+
+
+def _shown(word: bytes) -> str:
+    return word.decode("utf-8", "surrogateescape")
 
 
 def _start(database: VirtualDatabase, key: bytes, start: bytes) -> bytes:
@@ -237,9 +253,19 @@ def _twin(session: "Session", database: VirtualDatabase, name: str, args: list[b
     selected = session.db
     session.select_database(database.number)
     try:
-        return session.borrow(name, args)
+        found = session.borrow(name, args)
+        return _with_deleted(found) if name == "xreadgroup" else found
     finally:
         session.select_database(selected.number)
+
+
+def _with_deleted(found: Any) -> Any:
+    """A pending entry that has been deleted from its stream has no list of fields."""
+    streams = found.items() if isinstance(found, dict) else found or []
+    for _, entries in streams:
+        for entry in entries:
+            entry[1] = NO_LIST if entry[1] is None else entry[1]
+    return found
 
 
 def _park(

@@ -28,7 +28,16 @@ from fakeredis.commands_mixins import (
     hash_mixin,
     sortedset_mixin,
 )
-from fakeredis.model import ExpiringMembersSet, Hash, StreamRangeTest, XStream, ZSet, _expiring_members_set, _stream
+from fakeredis.model import (
+    ExpiringMembersSet,
+    Hash,
+    StreamEntryKey,
+    StreamRangeTest,
+    XStream,
+    ZSet,
+    _expiring_members_set,
+    _stream,
+)
 
 __all__ = [
     "SUPPORTED_COMMANDS",
@@ -43,6 +52,7 @@ __all__ = [
     "Signature",
     "SimpleError",
     "SimpleString",
+    "StreamEntryKey",
     "StreamRangeTest",
     "XStream",
     "ZSet",

@@ -10,7 +10,7 @@ from harness.sim.redis.borrowed import SimpleError
 if TYPE_CHECKING:
     from harness.sim.redis.session import Session
 
-CONTAINERS = frozenset({"client", "config", "object", "pubsub", "script", "xgroup", "xinfo"})
+CONTAINERS = frozenset({"client", "config", "pubsub", "script", "xgroup"})
 _REMEDY = (
     "The simulated Redis answers exactly what redis-server 6.2 answers, or refuses: "
     "avoid it in the service, put it behind a seam that the scenario replaces, or run this scenario in the live world"

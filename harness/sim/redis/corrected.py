@@ -4,10 +4,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from harness.sim.redis import long_double
-from harness.sim.redis.borrowed import Hash, Int, SimpleError, ZSet, compile_pattern
+from harness.sim.redis.borrowed import ExpiringMembersSet, Float, Hash, Int, SimpleError, ZSet, compile_pattern
 from harness.sim.redis.command import not_simulated
 from harness.sim.redis.expiring import WRONG_TYPE
-from harness.sim.redis.reply import float_text
+from harness.sim.redis.reply import NO_LIST, Elements, float_text
 
 if TYPE_CHECKING:
     from harness.sim.redis.session import Session
@@ -51,7 +51,9 @@ def incrbyfloat(session: "Session", args: list[bytes]) -> bytes:
 
 def hincrbyfloat(session: "Session", args: list[bytes]) -> bytes:
     key, field, increment = args
-    if long_double.parse(increment) is None:
+    if isinstance(amount := long_double.parse(increment), float):
+        raise SimpleError("ERR value is NaN or Infinity")
+    if amount is None:
         raise SimpleError(_NOT_FLOAT)
     current = session.borrow("hget", [key, field])
     total = _sum(b"0" if current is None else current, increment, "ERR hash value is not a float")
@@ -90,6 +92,40 @@ def zscan(session: "Session", args: list[bytes]) -> list[Any]:
     return _scan(session, "zscan", args[1:], args[:1], (b"match", b"count"))
 
 
+def lpop(session: "Session", args: list[bytes]) -> Any:
+    return _list_pop(session, "lpop", args)
+
+
+def rpop(session: "Session", args: list[bytes]) -> Any:
+    return _list_pop(session, "rpop", args)
+
+
+def sadd(session: "Session", args: list[bytes]) -> Any:
+    """Adding what is there already is no change to the key."""
+    item = session.db.get(args[0])
+    if item is not None and isinstance(item.value, ExpiringMembersSet) and all(member in item.value for member in args[1:]):
+        return 0
+    return session.borrow("sadd", args)
+
+
+def smove(session: "Session", args: list[bytes]) -> Any:
+    """From a set to itself nothing moves."""
+    return session.borrow("smove", args, quietly=args[0] == args[1])
+
+
+def spop(session: "Session", args: list[bytes]) -> Any:
+    _check_at_most(args, 2)
+    if len(args) == 2:
+        Int.decode(args[1], "ERR value is out of range, must be positive")
+    found = session.borrow("spop", args)
+    return Elements(found) if isinstance(found, list) else found
+
+
+def srandmember(session: "Session", args: list[bytes]) -> Any:
+    _check_at_most(args, 2)
+    return session.borrow("srandmember", args)
+
+
 def lpos(session: "Session", args: list[bytes]) -> Any:
     try:
         return session.borrow("lpos", args)
@@ -103,12 +139,42 @@ def lmove(session: "Session", args: list[bytes]) -> Any:
     return session.borrow("lmove", args)
 
 
+def setbit(session: "Session", args: list[bytes]) -> Any:
+    """Counts as a change of the key even if the bit was as it is."""
+    found = session.borrow("setbit", args)
+    session.db.notify_watch(args[0])
+    return found
+
+
+def zadd(session: "Session", args: list[bytes]) -> Any:
+    adds_up = any(word.lower() == b"incr" for word in args[1:-2])
+    return session.borrow("zadd", args, quietly=adds_up and _leaves_score(session, args[0], args[-2], args[-1]))
+
+
+def zincrby(session: "Session", args: list[bytes]) -> Any:
+    return session.borrow("zincrby", args, quietly=_leaves_score(session, *args))
+
+
+def zdiff(session: "Session", args: list[bytes]) -> Any:
+    _check_difference(args)
+    return session.borrow("zdiff", args)
+
+
+def zdiffstore(session: "Session", args: list[bytes]) -> Any:
+    _check_difference(args[1:])
+    return session.borrow("zdiffstore", args)
+
+
 def zrange(session: "Session", args: list[bytes]) -> Any:
     return _zrange(session, "zrange", args, args[0], args[3:])
 
 
 def zrangestore(session: "Session", args: list[bytes]) -> Any:
     return _zrange(session, "zrangestore", args, args[1], args[4:])
+
+
+def zrevrange(session: "Session", args: list[bytes]) -> Any:
+    return _zrange(session, "zrevrange", args, args[0], args[3:])
 
 
 def zrangebylex(session: "Session", args: list[bytes]) -> Any:
@@ -133,6 +199,37 @@ def zpopmin(session: "Session", args: list[bytes]) -> Any:
 
 def zpopmax(session: "Session", args: list[bytes]) -> Any:
     return _zpop(session, "zpopmax", args)
+
+
+def _list_pop(session: "Session", name: str, args: list[bytes]) -> Any:
+    if len(args) > 2:
+        raise SimpleError(f"ERR wrong number of arguments for '{name}' command")
+    found = session.borrow(name, args, quietly=args[1:] == [b"0"])
+    return NO_LIST if found is None and len(args) == 2 else found
+
+
+def _leaves_score(session: "Session", key: bytes, increment: bytes, member: bytes) -> bool:
+    """Whether a sum is what the score is already, which is no change to the key."""
+    item = session.db.get(key)
+    if item is None or not isinstance(item.value, ZSet) or member not in item.value:
+        return False
+    score = item.value[member]
+    try:
+        return bool(score + Float.decode(increment) == score)
+    except SimpleError:
+        return False
+
+
+def _check_at_most(args: list[bytes], words: int) -> None:
+    if len(args) > words:
+        raise SimpleError(_SYNTAX)
+
+
+def _check_difference(args: list[bytes]) -> None:
+    """A difference knows neither weights nor aggregates."""
+    keys = Int.decode(args[0])
+    if any(word.lower() in (b"weights", b"aggregate") for word in args[1 + max(keys, 0) :]):
+        raise SimpleError(_SYNTAX)
 
 
 def _check_pairs(args: list[bytes]) -> None:
@@ -195,6 +292,10 @@ def _packed_elements(value: Any, patterns: list[bytes]) -> list[bytes]:
 
 def _zrange(session: "Session", name: str, args: list[bytes], source: bytes, options: list[bytes]) -> Any:
     given = {option.lower() for option in options}
+    if name == "zrevrange" and given - {b"withscores"}:
+        raise SimpleError(_SYNTAX)
+    if {b"bylex", b"byscore"} <= given or (name == "zrangestore" and b"withscores" in given):
+        raise SimpleError(_SYNTAX)
     if b"bylex" in given:
         if b"withscores" in given:
             raise SimpleError(_LEX_WITH_SCORES)
@@ -219,8 +320,7 @@ def _by_lex(session: "Session", name: str, args: list[bytes], source: bytes) -> 
 
 
 def _zpop(session: "Session", name: str, args: list[bytes]) -> Any:
-    if len(args) > 2:
-        raise SimpleError(_SYNTAX)
+    _check_at_most(args, 2)
     if len(args) == 2 and Int.decode(args[1]) <= 0:
         return []
     return session.borrow(name, args)

@@ -125,7 +125,7 @@ def _options(words: list[bytes], known: frozenset[bytes]) -> tuple[set[bytes], t
         word = rest.pop().lower()
         if word in known:
             flags.add(word)
-        elif word in _UNITS and rest and expiry is None:
+        elif word in _UNITS and rest and (expiry is None or expiry[0] == word):
             expiry = (word, rest.pop())
         else:
             raise SimpleError(_SYNTAX)

@@ -89,7 +89,7 @@ visible.print = function() end
 visible.pcall = function(f, ...) return readable(raw.pcall(f, ...)) end
 visible.xpcall = function(f, handler) return xpcall(f, function(err) return handler(message_of(err)) end) end
 visible.rawset = function(t, k, v)
-  if protected[t] then error('Attempt to modify a readonly table', 2) end
+  if protected[t] then error('Attempt to modify a readonly table', 0) end
   return rawset(t, k, v)
 end
 visible.loadstring = function(...)
@@ -142,13 +142,10 @@ local function run(f, keys, argv, instructions)
   sethook()
   return ok, result
 end
-local function compile(name, source)
-  local f, err = loadstring('function ' .. name .. '() ' .. source .. '\\nend', '@user_script')
+local function compile(source)
+  local f, err = loadstring(source, '@user_script')
   if not f then return nil, err end
-  local defined = {}
-  setfenv(f, defined)
-  f()
-  return setfenv(defined[name], env)
+  return setfenv(f, env)
 end
 return compile, run
 """
@@ -182,10 +179,10 @@ class Sandbox:
         json = JsonLibrary(self._lua, _LUA.lua_type)
         host = self._lua.table_from(
             {
-                b"random": self._raising(self._random),
+                b"random": self._raising(self._located(self._random)),
                 b"randomseed": self._raising(self._seed),
-                b"encode": self._raising(json.encode),
-                b"decode": self._raising(json.decode),
+                b"encode": self._raising(self._located(json.encode)),
+                b"decode": self._raising(self._located(json.decode)),
                 b"null": json.null,
                 b"log": self._raising(self._log),
                 b"sha1hex": self._raising(self._hash),
@@ -195,9 +192,9 @@ class Sandbox:
         sandbox = globals_of_lua.loadstring(_SANDBOX, b"=sandbox")
         self._compile, self._run = sandbox(globals_of_lua, self._caller, self._text_of, self._missing, host)
 
-    def compile(self, name: bytes, source: bytes) -> Any:
+    def compile(self, source: bytes) -> Any:
         """The script as a Lua function. Raises `LuaError` with the compiler's message."""
-        compiled = self._compile(name, source)
+        compiled = self._compile(source)
         if isinstance(compiled, tuple):
             raise LuaError(_latin(compiled[1]))
         return compiled
@@ -268,6 +265,17 @@ class Sandbox:
                 raise self.located("Lua redis() command arguments must be strings or integers")
         return words
 
+    def _located(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function` with the line of the script in front of its errors, as Lua's own libraries have it."""
+
+        def called(*args: Any) -> Any:
+            try:
+                return function(*args)
+            except LuaError as error:
+                raise LuaError(f"user_script:{self._line()}: {error}") from None
+
+        return called
+
     def located(self, text: str) -> LuaError:
         """`text` with the line of the script, in the second of the two ways in which Redis writes it."""
         return LuaError(f"@user_script: {self._line()}: {text}")
@@ -298,7 +306,7 @@ class Sandbox:
             return share
         low, high = (1, int(bounds[0])) if len(bounds) == 1 else (int(bounds[0]), int(bounds[1]))
         if low > high:
-            raise LuaError(f"user_script:{self._line()}: bad argument #{len(bounds)} to 'random' (interval is empty)")
+            raise LuaError(f"bad argument #{len(bounds)} to 'random' (interval is empty)")
         return int(share * (high - low + 1)) + low
 
     def _seed(self, seed: Any) -> None:

@@ -85,7 +85,8 @@ class JsonLibrary:
             elif isinstance(key, int | float) and not isinstance(key, bool):
                 name = f'"{_number(key)}"'
             else:
-                raise LuaError("Cannot serialise table: table key must be a number or string")
+                kind = "boolean" if isinstance(key, bool) else self._lua_type(key) or "userdata"
+                raise LuaError(f"Cannot serialise {kind}: table key must be a number or string")
             pairs.append(f"{name}:{self._encode(item, depth)}")
         return "{" + ",".join(pairs) + "}"
 

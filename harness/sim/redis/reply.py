@@ -21,6 +21,10 @@ class Encoded:
     data: bytes
 
 
+class Verbatim(bytes):
+    """A text for people to read, which RESP3 marks as such."""
+
+
 class Elements(list[Any]):
     """A list that RESP3 sends as a set."""
 
@@ -44,6 +48,8 @@ def encode(value: Any, resp: int) -> bytes:
     """`value` in RESP version `resp`."""
     if value is None:
         return b"_\r\n" if resp == 3 else b"$-1\r\n"
+    if isinstance(value, Verbatim) and resp == 3:
+        return b"=%d\r\ntxt:%s\r\n" % (len(value) + 4, value)
     if isinstance(value, bytes):
         return b"$%d\r\n%s\r\n" % (len(value), value)
     if isinstance(value, int):

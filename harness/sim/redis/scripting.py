@@ -29,7 +29,7 @@ class Scripts:
             if source.startswith(b"#!"):
                 raise not_simulated([b"EVAL", source.split(b"\n")[0]], "with a header of Redis 7")
             try:
-                self._compiled[sha] = self.sandbox.compile(b"f_" + sha, source)
+                self._compiled[sha] = self.sandbox.compile(source)
             except LuaError as error:
                 raise _simple_error(f"ERR Error compiling script (new function): {error}") from None
             self.sources[sha] = source

@@ -7,7 +7,7 @@ from harness.sim.redis.borrowed import Int, SimpleError, SimpleString
 from harness.sim.redis.command import not_simulated
 from harness.sim.redis.connection import SERVER_VERSION
 from harness.sim.redis.keyspace import DATABASES
-from harness.sim.redis.reply import OK
+from harness.sim.redis.reply import OK, Verbatim
 
 if TYPE_CHECKING:
     from harness.sim.redis.session import Session
@@ -47,14 +47,14 @@ def flushdb(session: "Session", args: list[bytes]) -> SimpleString:
     return OK
 
 
-def info(_session: "Session", _args: list[bytes]) -> bytes:
+def info(_session: "Session", _args: list[bytes]) -> Verbatim:
     """The few lines that drivers look at, the same in every run."""
-    return (
+    return Verbatim(
         f"# Server\r\nredis_version:{SERVER_VERSION}\r\nredis_mode:standalone\r\nos:simulated\r\narch_bits:64\r\n"
         "\r\n# Persistence\r\nloading:0\r\nasync_loading:0\r\n"
         "\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"
-        "\r\n# Cluster\r\ncluster_enabled:0\r\n"
-    ).encode()
+        "\r\n# Cluster\r\ncluster_enabled:0\r\n".encode()
+    )
 
 
 def time(session: "Session", _args: list[bytes]) -> list[bytes]:

@@ -9,6 +9,7 @@ from harness.sim.redis.command import CONTAINERS, Command, not_simulated
 from harness.sim.redis.keyspace import VERSION, Keyspace, VirtualDatabase
 from harness.sim.redis.reply import LATER, QUEUED, encode, error_line
 from harness.sim.redis.table import COMMANDS
+from harness.sim.redis.transactions import abandon
 from harness.sim.service import Wire
 
 if TYPE_CHECKING:
@@ -115,8 +116,11 @@ class Session(BorrowedCommands):
             raise HarnessError(f"the simulated Redis broke on {command.name!r} with {args!r}") from error
         return value if command.reshape is None else command.reshape(value, args)
 
-    def borrow(self, name: str, args: list[bytes]) -> Any:
-        """Runs fakeredis' own implementation of a command and writes its keys back."""
+    def borrow(self, name: str, args: list[bytes], quietly: bool = False) -> Any:
+        """Runs fakeredis' own implementation of a command and writes its keys back.
+
+        quietly: the keys are not changed in the sense of WATCH.
+        """
         signature = SUPPORTED_COMMANDS[name]
         applied: Any = signature.apply(args, self._db, VERSION)
         if len(applied) == 1:
@@ -124,8 +128,11 @@ class Session(BorrowedCommands):
         values, items = applied
         method: Callable[..., Any] = getattr(self, signature.func_name)
         result = method(*values)
-        for item in items:
-            item.writeback(remove_empty_val=_LEAVE_EMPTY not in signature.flags)
+        for item in () if quietly else items:
+            drops_empty = _LEAVE_EMPTY not in signature.flags
+            # An empty result that finds nothing to replace changes nothing, so nobody who watches the key is told.
+            if item or item.key in self._db or not drops_empty:
+                item.writeback(remove_empty_val=drops_empty)
         return result
 
     def add_subkey_event(self, event: bytes, key: bytes, subkeys: Any) -> None:
@@ -151,7 +158,8 @@ class Session(BorrowedCommands):
             if command.is_newer("", words[1:]):
                 raise not_simulated(words, "with an option that is newer than 6.2")
             self.queue_broken = self.queue is not None
-            return command.arity_error(words)
+            error = command.arity_error(words)
+            return abandon(self, error) if command.name == "exec" else error
         if self.resp == 2 and self.channels.count(self) and command.name not in _WHILE_SUBSCRIBED:
             return SimpleError(
                 f"ERR Can't execute '{command.name}': only (P)SUBSCRIBE / (P)UNSUBSCRIBE / PING / QUIT / RESET"

@@ -7,10 +7,10 @@ appears in a script of tests/sim/redis_scripts, which runs against a real redis-
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harness.sim.redis import blocking, connection, corrected, expiring, pubsub, scripting, server, transactions
+from harness.sim.redis import blocking, connection, corrected, expiring, pubsub, scripting, server, streams, transactions
 from harness.errors import HarnessError
 from harness.sim.redis.command import CONTAINERS, Command, Reshape, Run
-from harness.sim.redis.reply import NO_LIST, Elements
+from harness.sim.redis.reply import Elements
 
 if TYPE_CHECKING:
     from harness.sim.redis.session import Session
@@ -19,26 +19,24 @@ _BORROWED = {
     # strings and bits
     "append": 3, "decr": 2, "get": 2, "getdel": 2, "getrange": 4, "getset": 3, "incr": 2, "incrby": 3,
     "mget": -2, "setnx": 3, "setrange": 4, "strlen": 2, "substr": 4,
-    "bitcount": -2, "getbit": 3, "setbit": 4,
-    # keys
+    "bitcount": -2, "getbit": 3,     # keys
     "del": -2, "exists": -2, "keys": 2, "randomkey": 1, "rename": 3, "renamenx": 3, "type": 2, "unlink": -2,
     # hashes
     "hdel": -3, "hexists": 3, "hget": 3, "hgetall": 2, "hincrby": 4, "hkeys": 2, "hlen": 2,
     "hmget": -3, "hmset": -4, "hset": -4, "hsetnx": 4, "hstrlen": 3, "hvals": 2,
     # lists
-    "lindex": 3, "linsert": 5, "llen": 2, "lpop": -2, "lpush": -3, "lpushx": -3, "lrange": 4,
-    "lrem": 4, "lset": 4, "ltrim": 4, "rpop": -2, "rpoplpush": 3, "rpush": -3, "rpushx": -3,
+    "lindex": 3, "linsert": 5, "llen": 2, "lpush": -3, "lpushx": -3, "lrange": 4,
+    "lrem": 4, "lset": 4, "ltrim": 4, "rpoplpush": 3, "rpush": -3, "rpushx": -3,
     # sets
-    "sadd": -3, "scard": 2, "sdiff": -2, "sdiffstore": -3, "sinter": -2, "sinterstore": -3, "sismember": 3,
-    "smembers": 2, "smismember": -3, "smove": 4, "spop": -2, "srandmember": -2, "srem": -3, "sunion": -2,
+    "scard": 2, "sdiff": -2, "sdiffstore": -3, "sinter": -2, "sinterstore": -3, "sismember": 3,
+    "smembers": 2, "smismember": -3, "srem": -3, "sunion": -2,
     "sunionstore": -3,
     # sorted sets
-    "zadd": -4, "zcard": 2, "zcount": 4, "zdiff": -3, "zdiffstore": -4, "zincrby": 4, "zinter": -3, "zinterstore": -4,
+    "zcard": 2, "zcount": 4, "zinter": -3, "zinterstore": -4,
     "zmscore": -3,     "zrangebyscore": -4, "zrank": 3, "zrem": -3, "zremrangebyrank": 4,
-    "zremrangebyscore": 4, "zrevrange": -4, "zrevrangebyscore": -4, "zrevrank": 3,     "zscore": 3, "zunion": -3, "zunionstore": -4,
+    "zremrangebyscore": 4, "zrevrangebyscore": -4, "zrevrank": 3,     "zscore": 3, "zunion": -3, "zunionstore": -4,
     # streams
-    "xack": -4, "xadd": -5, "xautoclaim": -6, "xclaim": -6, "xdel": -3, "xlen": 2, "xpending": -3, "xrange": -4,
-    "xrevrange": -4, "xtrim": -4, "xgroup create": -5, "xgroup createconsumer": 5, "xgroup delconsumer": 5,
+    "xack": -4, "xlen": 2,     "xtrim": -4, "xgroup createconsumer": 5, "xgroup delconsumer": 5,
     "xgroup destroy": 4, "xgroup setid": 5,
 }  # fmt: skip
 
@@ -105,6 +103,26 @@ _OWN: dict[str, tuple[int, Run]] = {
 }
 
 _CORRECTED: dict[str, tuple[int, Run]] = {
+    "xdel": (-3, streams.xdel),
+    "zincrby": (4, corrected.zincrby),
+    "zadd": (-4, corrected.zadd),
+    "setbit": (4, corrected.setbit),
+    "smove": (4, corrected.smove),
+    "sadd": (-3, corrected.sadd),
+    "xrevrange": (-4, streams.xrevrange),
+    "xrange": (-4, streams.xrange),
+    "xgroup create": (-5, streams.xgroup_create),
+    "xpending": (-3, streams.xpending),
+    "xautoclaim": (-6, streams.xautoclaim),
+    "xclaim": (-6, streams.xclaim),
+    "xadd": (-5, streams.xadd),
+    "zrevrange": (-4, corrected.zrevrange),
+    "zdiffstore": (-4, corrected.zdiffstore),
+    "zdiff": (-3, corrected.zdiff),
+    "srandmember": (-2, corrected.srandmember),
+    "spop": (-2, corrected.spop),
+    "rpop": (-2, corrected.rpop),
+    "lpop": (-2, corrected.lpop),
     "decrby": (3, corrected.decrby),
     "hincrbyfloat": (4, corrected.hincrbyfloat),
     "hrandfield": (-2, corrected.hrandfield),
@@ -160,14 +178,9 @@ def _as_set(value: object, _args: list[bytes]) -> object:
     return Elements(value) if isinstance(value, list) else value
 
 
-def _no_list_if_counted(value: object, args: list[bytes]) -> object:
-    return NO_LIST if value is None and len(args) > 1 else value
-
-
 _RESHAPED: dict[str, Reshape] = {
-    name: _as_set for name in ("sdiff", "sinter", "smembers", "spop", "sunion")
+    name: _as_set for name in ("sdiff", "sinter", "smembers", "sunion")
 }
-_RESHAPED |= {name: _no_list_if_counted for name in ("lpop", "rpop")}
 
 
 def _alone(_session: "Session", _args: list[bytes]) -> object:

@@ -42,6 +42,13 @@ def exec_(session: "Session", _args: list[bytes]) -> Any:
         session.in_transaction = False
 
 
+def abandon(session: "Session", error: SimpleError) -> SimpleError:
+    """What an EXEC that cannot even be read does: it ends the transaction."""
+    session.queue = None
+    session.forget_watches()
+    return SimpleError(f"EXECABORT Transaction discarded because of: {error.value.removeprefix('ERR ')}")
+
+
 def watch(session: "Session", args: list[bytes]) -> SimpleString:
     if session.queue is not None:
         raise SimpleError("ERR WATCH inside MULTI is not allowed")

@@ -1,0 +1,101 @@
+"""Stream commands that fakeredis has, put right around its implementation where redis-server 6.2 differs."""
+
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+from harness.sim.redis.borrowed import Int, SimpleError, StreamEntryKey, XStream
+from harness.sim.redis.command import not_simulated
+from harness.sim.redis.reply import NO_LIST
+
+if TYPE_CHECKING:
+    from harness.sim.redis.session import Session
+
+_CLAIM_OPTIONS = {b"force": 1, b"justid": 1, b"idle": 2, b"time": 2, b"retrycount": 2}
+
+
+def xadd(session: "Session", args: list[bytes]) -> Any:
+    return _with_error(session, "xadd", args, "ERR wrong number", "ERR wrong number of arguments for XADD")
+
+
+def xrange(session: "Session", args: list[bytes]) -> Any:
+    return _range(session, "xrange", args)
+
+
+def xrevrange(session: "Session", args: list[bytes]) -> Any:
+    return _range(session, "xrevrange", args)
+
+
+def xgroup_create(session: "Session", args: list[bytes]) -> Any:
+    text = "BUSYGROUP Consumer Group name already exists"
+    return _with_error(session, "xgroup create", args, f"ERR {text}", text, quietly=args[0] in session.db)
+
+
+def xdel(session: "Session", args: list[bytes]) -> Any:
+    deleted = session.borrow("xdel", args)
+    if deleted:
+        session.db.notify_watch(args[0])
+    return deleted
+
+
+def xclaim(session: "Session", args: list[bytes]) -> Any:
+    Int.decode(args[3], "ERR Invalid min-idle-time argument for XCLAIM")
+    ids = list(takewhile(_is_id, args[4:]))
+    options = args[4 + len(ids) :]
+    while options:
+        word = options[0].lower()
+        if word == b"lastid" or ids != sorted(ids, key=StreamEntryKey.parse_str):
+            raise not_simulated([b"XCLAIM", *args], "with LASTID, or with ids out of order")
+        if word not in _CLAIM_OPTIONS or len(options) < _CLAIM_OPTIONS[word]:
+            raise SimpleError(f"ERR Unrecognized XCLAIM option '{options[0].decode('utf-8', 'surrogateescape')}'")
+        options = options[_CLAIM_OPTIONS[word] :]
+    _refuse_deleted(session, "xclaim", args)
+    return session.borrow("xclaim", args)
+
+
+def xautoclaim(session: "Session", args: list[bytes]) -> Any:
+    Int.decode(args[3], "ERR Invalid min-idle-time argument for XAUTOCLAIM")
+    at = next((at for at, word in enumerate(args) if at > 4 and word.lower() == b"count"), len(args))
+    if at + 1 < len(args) and Int.decode(args[at + 1]) < 1:
+        raise SimpleError("ERR COUNT must be > 0")
+    _refuse_deleted(session, "xautoclaim", args)
+    return session.borrow("xautoclaim", args)
+
+
+def _is_id(word: bytes) -> bool:
+    try:
+        StreamEntryKey.parse_str(word)
+    except SimpleError:
+        return False
+    return True
+
+
+def _refuse_deleted(session: "Session", name: str, args: list[bytes]) -> None:
+    """Versions differ in what becomes of a pending entry that has been deleted from its stream."""
+    item = session.db.get(args[0])
+    group = item.value.group_get(args[1]) if item is not None and isinstance(item.value, XStream) else None
+    if group is not None and any(entry not in item.value for entry in group.pel):
+        raise not_simulated([name.upper().encode(), *args], "on a group with pending entries that have been deleted")
+
+
+def xpending(session: "Session", args: list[bytes]) -> Any:
+    found = session.borrow("xpending", args)
+    if len(args) == 2 and isinstance(found[3], list):
+        found[3] = [[consumer, b"%d" % int(count)] for consumer, count in sorted(found[3])]
+    return found
+
+
+def _range(session: "Session", name: str, args: list[bytes]) -> Any:
+    found = session.borrow(name, args)
+    none_asked = len(args) == 5 and Int.decode(args[4]) <= 0
+    return NO_LIST if none_asked and args[0] in session.db else found
+
+
+def _with_error(
+    session: "Session", name: str, args: list[bytes], theirs: str, ours: str, quietly: bool = False
+) -> Any:
+    try:
+        return session.borrow(name, args, quietly)
+    except SimpleError as error:
+        if error.value.startswith(theirs):
+            raise SimpleError(ours) from None
+        raise
