@@ -8,6 +8,7 @@ each entry point is a function that returns a list. Nothing here knows what they
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,6 +67,7 @@ class Catalogue:
         return {invariant.name: invariant for scenario in self.scenarios for invariant in scenario.invariants}
 
 
+@cache
 def installed_catalogue() -> Catalogue:
     """What the installed packages offer. TargetError when one of their functions cannot be called."""
     targets: list[Target] = [target for entry in _entries(TARGETS_GROUP) for target in _call(entry, Target)]

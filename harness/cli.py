@@ -40,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command. Returns the exit code; errors are printed to standard error, never raised."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if not words:
+            build_parser().print_help()
+            return UsageError.exit_code
         options = parse(words)
         return int(options.execute(options))
     except HarnessError as error:

@@ -76,11 +76,11 @@ def subject_on(found: Found, build_text: str | None) -> Subject:
             f"the scenario {recorded.scenario!r} is defined in {recorded.file}, which is not here;"
             " run `paychaos replay` from the folder where it was found."
         )
-    catalogue = open_catalogue(recorded.path)
     if build_text is None and not recorded.target:
         raise UsageError(
             f"no run here has the seed {found.seed}; name the build that it is for: --build TARGET:BUILD."
         )
+    catalogue = open_catalogue(recorded.path)
     target, build = catalogue.build(build_text or f"{recorded.target}:{recorded.build}")
     catalogue.scenario(recorded.scenario, target)
     return replace(recorded, target=target.name, build=build.name)

@@ -250,4 +250,5 @@ OFFERS: dict[str, object] = {}
 
 def offer(monkeypatch: pytest.MonkeyPatch, *, targets: object, scenarios: list[Scenario]) -> None:
     OFFERS.update({catalogue.TARGETS_GROUP: targets, catalogue.SCENARIOS_GROUP: scenarios})
+    installed_catalogue.cache_clear()
     monkeypatch.setattr(catalogue, "entry_points", lambda group: [Offer("mine", "tests", group)])
