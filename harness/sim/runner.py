@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from harness.sim.postgres import Database
 
 
+Answer = tuple[str, Any, list[str], dict[bytes, int]]
+"""What a child sends: "run" or "error", the Run or the error, the modules that it imported, and how many database
+sessions it used of each kind. The last two are made ready for the next child."""
+
+
 class SimRunner:
     """A target's build, ready to run. Wants a process of its own without other threads; `close()` when done.
 
@@ -140,8 +145,10 @@ class SimRunner:
             if self._database is not None:
                 self._database.recover()
             return self._ended_run(scenario, plan)
-        kind, value, fresh = answer
+        kind, value, fresh, sessions = answer
         self._import_ahead(fresh)
+        if self._database is not None:
+            self._database.warm(sessions)
         if kind == "error":
             raise value
         assert isinstance(value, Run)
@@ -152,19 +159,20 @@ class SimRunner:
         status = 1
         try:
             known = set(sys.modules)
-            answer: tuple[str, Any, list[str]]
+            answer: tuple[str, Any]
             try:
                 run = self._inline(scenario, plan, detail)
-                answer = ("run", run, [])
+                answer = ("run", run)
             except PaychaosError as error:
-                answer = ("error", error, [])
+                answer = ("error", error)
             except BaseException as error:
                 import traceback
 
                 text = "".join(traceback.format_exception(error))
-                answer = ("error", HarnessError(f"this is our bug:\n{text}"), [])
+                answer = ("error", HarnessError(f"this is our bug:\n{text}"))
             fresh = [name for name in sys.modules if name not in known and not self._is_private(name)]
-            _write_all(write_end, pickle.dumps((answer[0], answer[1], fresh)))
+            sessions = self._database.demand() if self._database is not None else {}
+            _write_all(write_end, pickle.dumps((*answer, fresh, sessions)))
             status = 0
         finally:
             os._exit(status)
@@ -182,7 +190,7 @@ class SimRunner:
                 except Exception:
                     continue
 
-    def _collect(self, pid: int, read_end: int, limits: Limits) -> tuple[str, Any, list[str]] | None:
+    def _collect(self, pid: int, read_end: int, limits: Limits) -> Answer | None:
         """The child's answer, or None when it had to be killed for its wall time or died."""
         deadline_ns = time.perf_counter_ns() + limits.wall_us * 1_000
         chunks: list[bytes] = []
@@ -201,7 +209,7 @@ class SimRunner:
             os.waitpid(pid, 0)
         if not chunks:
             return None
-        answer: tuple[str, Any, list[str]] = pickle.loads(b"".join(chunks))
+        answer: Answer = pickle.loads(b"".join(chunks))
         return answer
 
     def _ended_run(self, scenario: Scenario, plan: Plan) -> Run:

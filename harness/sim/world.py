@@ -33,7 +33,7 @@ from harness.world import World
 from harness.wire.http import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
-    from harness.sim.postgres import Database
+    from harness.sim.postgres import Database, PostgresNode
     from harness.sim.redis import RedisNode
 
 BOOT_US = 30_000_000
@@ -66,6 +66,7 @@ class SimWorld(World):
         self.build = build
         self.database = database
         self.redis: RedisNode | None = None
+        self._postgres: PostgresNode | None = None
         self.services: dict[str, Any] = {}
         self._limits = scenario.limits
         self._instances = scenario.instances
@@ -96,7 +97,7 @@ class SimWorld(World):
             from harness.sim.postgres import PostgresNode
 
             node = self._service_node("postgres", "postgres")
-            node.service = PostgresNode(node, self.database)
+            node.service = self._postgres = PostgresNode(node, self.database)
         if self.target.redis:
             from harness.sim.redis import RedisNode
 
@@ -196,9 +197,14 @@ class SimWorld(World):
                 self._driver.is_stopped = True
                 nursery.cancel_scope.cancel()
         finally:
-            for process in self._processes:
-                process.end()
-            self._clocks.stop()
+            self._end()
+
+    def _end(self) -> None:
+        for process in self._processes:
+            process.end()
+        self._clocks.stop()
+        if self._postgres is not None:
+            self._postgres.finish()
 
     async def boot(self) -> None:
         for node in self._processes:
@@ -256,7 +262,7 @@ class SimWorld(World):
         return self._state
 
     def row_changes(self) -> list[RowChange]:
-        return self.database.row_history() if self.database is not None else []
+        return self.database.row_history() if hasattr(self.database, "row_history") else []
 
     def report(self, run: Run, detail: bool) -> None:
         run.digest = self._history.digest
