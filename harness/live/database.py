@@ -47,7 +47,10 @@ select t.relname as name, coalesce((
     select array_agg(a.attname::text order by a.attnum)
     from pg_index i join pg_attribute a on a.attrelid = t.oid and a.attnum = any(i.indkey)
     where i.indrelid = t.oid and i.indisprimary
-), '{}') as key
+), '{}') as key, (
+    select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute a
+    where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+) as columns
 from pg_class t join pg_namespace n on n.oid = t.relnamespace
 where n.nspname = 'public' and t.relkind = 'r' order by t.relname
 """
@@ -66,6 +69,7 @@ class LiveDatabase:
         self._server = server
         self._loop = _Loop()
         self._tables: dict[str, list[str]] = {}
+        self._columns: dict[str, str] = {}
         try:
             self._administer(f'create database "{name}"')
             self._connection = self._loop.call(self._connect(name))
@@ -138,6 +142,7 @@ class LiveDatabase:
         for row in self.query(_TABLES):
             name = row["name"]
             self._tables[name] = list(row["key"])
+            self._columns[name] = row["columns"]
             self._run(
                 f'create table paychaos."seed {name}" as table public."{name}";'
                 f' create trigger paychaos after insert or update or delete on public."{name}"'
@@ -151,7 +156,9 @@ class LiveDatabase:
         names = list(self._tables)
         truncate = ", ".join([f'public."{name}"' for name in names] + ["paychaos.changes"])
         refill = "\n".join(
-            f'insert into public."{name}" select * from paychaos."seed {name}";' for name in names
+            f'insert into public."{name}" ({columns}) overriding system value'
+            f' select {columns} from paychaos."seed {name}";'
+            for name, columns in self._columns.items()
         )
         sequences = self.query(
             "select sequencename as name, coalesce(last_value, start_value) as value, last_value is not null as used"
