@@ -24,6 +24,7 @@ from harness.realtime import monotonic_us
 from harness.recorder import Recorder
 from harness.schedule import Schedule
 from harness.story import story_of
+from harness.words import in_one_line
 from results.store import FAILURES
 from results.summary import CampaignSummary
 
@@ -203,12 +204,12 @@ class Campaign:
 
     def _problems(self) -> Iterator[str]:
         if self.canary.error:
-            yield f"the canary could not be run: {self.canary.error}"
+            yield f"the canary could not be run: {in_one_line(self.canary.error)}"
         elif self.canary.is_finished and not self.canary.failures:
             yield CANARY_IS_DEAD.format(runs=self.canary.runs)
         for findings in self.findings.values():
             if findings.error:
-                yield f"{findings.subject.scenario} was not searched to the end: {findings.error}"
+                yield f"{findings.subject.scenario} was not searched to the end: {in_one_line(findings.error)}"
 
 
 def canary_job(seed: int) -> SearchJob:

@@ -7,10 +7,12 @@ import shutil
 from typing import TextIO
 
 from harness.campaign import Campaign
+from harness.errors import HarnessError
 from harness.events import FailureShrunk
 from harness.findings import Findings
 from harness.job import Subject
 from harness.realtime import monotonic_us
+from harness.words import in_one_line, traceback_of
 from results.summary import plan_size
 from results.text import count, shorten
 
@@ -31,6 +33,7 @@ class Progress:
         self._begun_us = monotonic_us()
         self._logged_us = self._begun_us
         self._last_line = ""
+        self._bugs: set[str] = set()
 
     def tick(self, campaign: Campaign) -> None:
         if self._level == 0:
@@ -53,7 +56,11 @@ class Progress:
 
     def scenario_ended(self, findings: Findings) -> None:
         if findings.error:
-            self._tell(f" {self._since()}  ! {findings.subject.scenario}   {findings.error}")
+            text = in_one_line(findings.error)
+            self._tell(f" {self._since()}  ! {findings.subject.scenario}   {text}")
+            if isinstance(findings.error, HarnessError) and text not in self._bugs:
+                self._bugs.add(text)
+                self._print(traceback_of(findings.error))
         elif self._level > 1:
             self._tell(f" {self._since()}  · {findings.subject.scenario}   {count(findings.runs, 'run')}")
 

@@ -2,6 +2,7 @@
 plugin.
 """
 
+from harness.errors import HarnessError, PaychaosError
 from harness.fault import Fault, Value
 from harness.plan import Constraint
 from results.summary import FaultLine
@@ -24,6 +25,19 @@ def where(fault: Fault) -> str:
 
 def constraint_line(constraint: Constraint) -> str:
     return f"{constraint.before} before {constraint.after}"
+
+
+def in_one_line(error: PaychaosError) -> str:
+    """The text of an error; of a bug of ours, what was raised, without its traceback."""
+    text = str(error).strip()
+    if not isinstance(error, HarnessError):
+        return text
+    return f"a bug of ours, {text.splitlines()[-1].strip()}"
+
+
+def traceback_of(error: PaychaosError) -> str:
+    """Where a bug of ours was raised, as far as it is known: in its text or in its notes."""
+    return "\n".join([str(error).strip(), *getattr(error, "__notes__", [])])
 
 
 def _parameter(name: str, value: Value) -> str:
