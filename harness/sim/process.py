@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import Any
 
@@ -189,6 +189,13 @@ class ProcessNode(Node):
         """The run is over: whatever is collected later does nothing and says nothing."""
         if self.is_up:
             self.loop.is_dead = True
+
+    def discard(self) -> None:
+        """Closes what is still suspended in dead loops. What that raises concerns nobody any more."""
+        for loop in [*self._graveyard, self.loop]:
+            for task in asyncio.all_tasks(loop):
+                with suppress(Exception), self.inside():
+                    task.get_coro().close()  # type: ignore[union-attr]
 
     def restart(self) -> None:
         if not self.is_up:

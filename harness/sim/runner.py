@@ -127,6 +127,8 @@ class SimRunner:
                 warnings.simplefilter("ignore")  # a caller's "warnings are errors" must not change the target
                 return trio.run(execute, world, scenario, self.build, plan, detail, clock=clock)
         finally:
+            if not self._isolate:
+                world.discard()
             gc.enable()
 
     def _forked(self, scenario: Scenario, plan: Plan, detail: bool) -> Run:

@@ -206,6 +206,11 @@ class SimWorld(World):
         if self._postgres is not None:
             self._postgres.finish()
 
+    def discard(self) -> None:
+        """Lets go of what the target left suspended, while nothing of it can reach a later run."""
+        for process in self._processes:
+            process.discard()
+
     async def boot(self) -> None:
         for node in self._processes:
             node.start()
