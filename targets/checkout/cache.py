@@ -15,7 +15,6 @@ def open_redis(url: str) -> Redis:
         socket_connect_timeout=TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
         decode_responses=True,
-        max_connections=16,
         protocol=2,
         driver_info=None,
     )

@@ -37,15 +37,14 @@ async def main() -> None:
 
 
 async def run(pool: Pool, payments: Payments, poll_s: float) -> None:
-    """One pass per ``poll_s``: everything that is to do now, one after the other."""
+    """One pass per ``poll_s``: all that is to do now. A provider that hangs holds up each attempt, but not all."""
     while True:
         try:
             to_do = await pool.fetch(TO_DO)
         except TRANSIENT as error:
             log.warning("database: %r", error)
             to_do = []
-        for row in to_do:
-            await one_thing(pool, payments, row["kind"], row["id"])
+        await asyncio.gather(*(one_thing(pool, payments, row["kind"], row["id"]) for row in to_do))
         await asyncio.sleep(poll_s)
 
 
