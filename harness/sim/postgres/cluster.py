@@ -5,6 +5,7 @@ room there) and is ended with this process. `stop` is always safe to call; what 
 removed by the next start.
 """
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from harness.sim.postgres import timeouts
 from harness.sim.postgres.control import rows_of
 from harness.sim.postgres.errors import PostgresUnavailable
 from harness.sim.postgres.session import Session, SessionClosed
@@ -169,7 +171,7 @@ class PostgresCluster:
 
     def _launch(self) -> None:
         log = self.folder / "log"
-        settings = {**SETTINGS, "unix_socket_directories": str(self.folder)}
+        settings = {**SETTINGS, **timeouts.DEFAULTS, "unix_socket_directories": str(self.folder)}
         command = [str(self._binaries / "postgres"), "-D", str(self.folder / "data")]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
@@ -229,9 +231,9 @@ def _binaries() -> Path:
 def _home() -> str:
     """Memory if the machine offers enough of it as a file system, else the usual folder for temporary files."""
     memory = "/dev/shm"
-    if os.path.isdir(memory) and os.access(memory, os.W_OK | os.X_OK):
-        if shutil.disk_usage(memory).free >= _NEEDED_BYTES:
-            return memory
+    usable = os.path.isdir(memory) and os.access(memory, os.W_OK | os.X_OK)
+    if usable and shutil.disk_usage(memory).free >= _NEEDED_BYTES:
+        return memory
     usual = tempfile.gettempdir()
     return usual if len(usual) < 60 else "/tmp"
 
@@ -299,10 +301,8 @@ def _children(pid: int) -> list[int]:
 
 
 def _signal(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def _sweep() -> None:

@@ -117,6 +117,11 @@ def rows_of(answer: Answer) -> list[dict[str, Any]]:
     return rows
 
 
+def values_of(answer: Answer) -> list[str]:
+    """The one value of each result set of an answer."""
+    return [answer.data[at + 11 : end].decode() for letter, at, end in split(answer.data) if letter == 0x44]
+
+
 def _columns(data: bytes, at: int) -> list[tuple[str, int]]:
     columns = []
     (count,) = _SHORT.unpack_from(data, at)

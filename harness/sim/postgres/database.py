@@ -1,15 +1,15 @@
 """One database of the simulated world: made once from its schema, as new again before every run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.errors import UsageError
-from harness.sim.postgres import messages
+from harness.sim.postgres import messages, timeouts
 from harness.sim.postgres.cluster import PostgresCluster
-from harness.sim.postgres.control import Control
+from harness.sim.postgres.control import Control, values_of
+from harness.sim.postgres.history import RowChange, changes
 from harness.sim.postgres.pristine import Pristine
 from harness.sim.postgres.session import QueryFailed, Session, SessionClosed
-from harness.sim.postgres.virtual import SharedClock
 
 CREATED_US = 1_767_225_600_000_000
 """2026-01-01 00:00 UTC."""
@@ -43,13 +43,13 @@ class Database:
         self.user = user
         self._idle: dict[bytes, list[Session]] = {}
         self._leased: dict[bytes, int] = {}
+        self._ended: list[int] = []
         self._pristine = Pristine(cluster, name, user)
         self._pristine.create(schema_sql, created_us)
         self._open_control()
 
     def _open_control(self) -> None:
         self.control = Control(self.cluster.connect(self.name))
-        self.clock = SharedClock(self.cluster.clock_folder)
 
     def close(self) -> None:
         """Ends every session of this database; the database itself goes with the cluster."""
@@ -65,27 +65,28 @@ class Database:
         while idle:
             session = idle.pop()
             if session.alive():
+                session.forget_clock()
                 return session
             session.drop()
         return self._open(packet)
 
     def _open(self, packet: bytes) -> Session:
-        session = self.cluster.connect(**_named(messages.startup_parameters(packet)))
+        parameters = timeouts.of_startup(messages.startup_parameters(packet))
+        session = self.cluster.connect(**{"database": parameters.get("user", ""), **parameters})
+        session.newest_type = self._pristine.newest_type
+        session.limits = timeouts.read(values_of(session.run(timeouts.READ_SQL)))
         self.control.hold_sleep(session.real_pid)
         return session
 
-    def release(self, packet: bytes, session: Session) -> None:
-        """Gives a session back: its transaction ends, its locks are free, its settings are gone."""
-        session.send(_CLEAN)
-        try:
-            answers = [session.wait() for _ in range(_CLEAN_ANSWERS)]
-        except SessionClosed:
-            session.drop()
-            return
-        if any(answer.error for answer in answers):
-            session.close()
-            return
-        self._idle.setdefault(packet, []).append(session)
+    def release(self, leased: Sequence[tuple[bytes, Session]]) -> None:
+        """Gives sessions back: their transactions end, their locks are free, their settings are gone."""
+        for _, session in leased:
+            session.send(_CLEAN)
+        for packet, session in leased:
+            if session.broken or not _is_clean(session):
+                session.drop()
+            else:
+                self._idle.setdefault(packet, []).append(session)
 
     def demand(self) -> dict[bytes, int]:
         """How many sessions each start-up packet asked for since the last `reset`: what `warm` is worth."""
@@ -112,7 +113,7 @@ class Database:
     def reset(self) -> None:
         """Makes everything as it was after `schema_sql`: rows, their order, sequences and the catalogue."""
         self._leased.clear()
-        self.clock.forget()
+        self._ended.clear()
         if not self._pristine.reset(self.control):
             self._end_sessions()
             self._pristine.create_again()
@@ -131,6 +132,19 @@ class Database:
         self.control.session.drop()
         self.cluster.end_sessions(self.name)
 
+    @property
+    def notifies(self) -> bool:
+        """Whether a function of the schema sends notifications."""
+        return self._pristine.notifies
+
+    def ended(self, serial: int) -> None:
+        """The node tells that this transaction of the run has ended."""
+        self._ended.append(serial)
+
+    def row_history(self) -> list[RowChange]:
+        """The committed row changes since the last `reset`, in the order of their commits."""
+        return changes(self.control, self._ended)
+
     def query(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
         """The rows of one SQL statement as dicts of plain values; sees what is committed.
 
@@ -145,5 +159,8 @@ class Database:
             ) from None
 
 
-def _named(parameters: Mapping[str, str]) -> dict[str, str]:
-    return {"database": parameters.get("user", ""), **parameters}
+def _is_clean(session: Session) -> bool:
+    try:
+        return all(answer.error is None for answer in [session.wait() for _ in range(_CLEAN_ANSWERS)])
+    except SessionClosed:
+        return False

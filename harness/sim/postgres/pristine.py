@@ -52,6 +52,13 @@ where s.oid = c.oid and (c.relpages, c.reltuples, c.relallvisible, c.relallfroze
 """
 
 
+_FACTS = f"""
+select (select max(oid)::int8 from pg_type) as newest_type,
+       exists (select 1 from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+               where prosrc ~* 'notify' and not ({_OURS})) as notifies
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class _Table:
     """index_bytes: when new. referenced_by: oids of the tables whose foreign keys point here."""
@@ -87,6 +94,8 @@ class Pristine:
         self._tables: list[_Table] = []
         self._sequences: list[_Sequence] = []
         self._look = ""
+        self.newest_type = 0
+        self.notifies = False
 
     def create(self, schema_sql: str, now_us: int) -> None:
         """Makes the database, runs the schema at the time `now_us` and keeps a copy of the result."""
@@ -130,6 +139,8 @@ class Pristine:
         self._tables = [_table(control, row) for row in control.rows(_TABLES)]
         self._sequences = [_sequence(control, row) for row in control.rows(_SEQUENCES)]
         self._look = self._looking()
+        (facts,) = control.rows(_FACTS)
+        self.newest_type, self.notifies = facts["newest_type"], facts["notifies"]
         control.session.run(_KEEP_STATISTICS)
         seeded = [table for table in self._tables if table.seeded]
         for table in seeded:
@@ -180,14 +191,17 @@ class Pristine:
             wanted |= more
 
     def _empty(self, control: Control, small: list[_Table], big: list[_Table]) -> None:
-        statements = [f"delete from only {table.name}" for table in small]
+        statements = [f"delete from {SCHEMA}.history"]
+        statements += [f"delete from only {table.name}" for table in small]
         if big:
             statements.append("truncate only " + ", ".join(table.name for table in big))
-        vacuumed = ", ".join(table.name for table in small)
-        steps = [";".join(statements)] if statements else []
-        if vacuumed:
-            steps.append(f"vacuum (truncate false, index_cleanup on, skip_database_stats) {vacuumed}")
-        control.pipeline(steps)
+        vacuumed = ", ".join((f"{SCHEMA}.history", *(table.name for table in small)))
+        control.pipeline(
+            [
+                ";".join(statements),
+                f"vacuum (truncate false, index_cleanup on, process_toast false, skip_database_stats) {vacuumed}",
+            ]
+        )
 
     def _restore(self, control: Control, seeded: list[_Table], sequences: list[_Sequence]) -> None:
         statements = []
@@ -216,7 +230,8 @@ def _touched(table: _Table) -> str:
         return f"paychaos_real_pg_relation_size({table.oid}) > 0"
     restored = f"(select xmin from {SCHEMA}.seeded where oid = {table.oid})"
     seeds = f"(select count(*) from {SCHEMA}.seed_{table.oid})"
-    return f"(select count(*) filter (where xmax = 0 and xmin = {restored}) <> {seeds} or count(*) <> {seeds} from {table.name})"
+    untouched = f"count(*) filter (where xmax = 0 and xmin = {restored}) = {seeds} and count(*) = {seeds}"
+    return f"(select not ({untouched}) from {table.name})"
 
 
 def _table(control: Control, row: dict[str, Any]) -> _Table:

@@ -1,5 +1,6 @@
 """One real server session behind a raw unix socket: bytes in, whole answers out, and when to stop waiting."""
 
+import contextlib
 import select
 import signal
 import socket
@@ -9,7 +10,9 @@ from os import kill
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from harness.sim.postgres import messages
+from harness.errors import NotSimulated
+from harness.sim.postgres import messages, timeouts
+from harness.sim.postgres.descriptions import neutral
 from harness.sim.postgres.errors import PostgresUnavailable
 from harness.sim.postgres.virtual import SLEEPING, Clock
 from harness.wire.postgres import messages as split
@@ -17,6 +20,9 @@ from harness.wire.postgres import messages as split
 _INT = struct.Struct("!i")
 _CHUNK = 1 << 16
 _PATIENCE_MS = 60_000
+_ANY_TYPE = 1 << 32
+_OURS = "PL/pgSQL function pg_sleep("
+"""Begins the last line of an error's context that tells how the simulation sleeps."""
 
 
 class SessionClosed(Exception):
@@ -38,6 +44,20 @@ class Answer(NamedTuple):
     notifications: list[bytes]
     error: dict[str, str] | None
 
+    def reworded(self, words: dict[str, str]) -> "Answer":
+        """The answer with fields of its error replaced: the context stays, the cause changes."""
+        if self.error is None:
+            return self
+        error = {**self.error, **words}
+        if _OURS in error.get("W", ""):
+            error["W"] = error["W"].partition(_OURS)[2].partition("\n")[2]
+        if not error.get("W"):
+            error.pop("W", None)
+        parts = []
+        for letter, at, end in split(self.data):
+            parts.append(messages.error(error) if letter == 0x45 else self.data[at:end])
+        return Answer(b"".join(parts), self.notifications, error)
+
 
 class Session:
     """A live session. status: ``I`` idle, ``T`` in a transaction, ``E`` in a failed one."""
@@ -51,10 +71,12 @@ class Session:
         self._expected: list[bytes] | None = None
         self.status = "I"
         self.real_pid = 0
-        self.secret = 0
+        self.broken = False
         self.startup_reply = b""
         self.sleep_us: int | None = None
         self.clock: Clock | None = None
+        self.limits = timeouts.NONE
+        self.newest_type = _ANY_TYPE
 
     @classmethod
     def open(cls, path: str, parameters: Mapping[str, str], clock_folder: Path) -> Self:
@@ -71,7 +93,7 @@ class Session:
         session.startup_reply = answer.data
         for letter, at, _ in split(answer.data):
             if letter == 0x4B:  # BackendKeyData
-                session.real_pid, session.secret = struct.unpack_from("!ii", answer.data, at + 5)
+                (session.real_pid,) = _INT.unpack_from(answer.data, at + 5)
         if clock_folder.is_dir():
             session.clock = Clock(clock_folder, session.real_pid)
         return session
@@ -97,10 +119,8 @@ class Session:
         """Sends one group. expected: for a group that ends in Flush, the letters that each message owes."""
         self._expected = expected
         self.sleep_us = None
-        try:
+        with contextlib.suppress(OSError):  # the next read tells what happened
             self._socket.sendall(data)
-        except OSError:
-            pass  # the next read tells what happened
 
     def poll(self, milliseconds: int) -> Answer | None:
         """The answer if it is complete within this time of the machine; None when more is to come."""
@@ -140,10 +160,15 @@ class Session:
         """Whether the server still holds its end; nothing may be unread."""
         return not self._poll.poll(0)
 
-    def tell_time(self, now_us: int, pid: int = 0) -> None:
+    def forget_clock(self) -> None:
+        """The clock's file may have been written by another process."""
+        if self.clock is not None:
+            self.clock.forget()
+
+    def tell_time(self, now_us: int) -> None:
         """Sets the virtual time of a session that belongs to no client."""
         if self.clock is not None:
-            self.clock.write(now_us, now_us, pid, 0, b"")
+            self.clock.write((now_us, now_us, now_us))
 
     def stop(self) -> None:
         """Keeps the real process where it is: it waits for a lock, and may not go on unasked when it gets it."""
@@ -161,7 +186,7 @@ class Session:
         """Cuts an answer off the buffer when it is whole."""
         buffer, at = self._buffer, 0
         error: dict[str, str] | None = None
-        inserts: list[tuple[int, int]] = []
+        changes: list[tuple[int, int, bytes]] = []
         owed = list(self._expected) if self._expected is not None else None
         while len(buffer) - at >= 5:
             letter = buffer[at : at + 1]
@@ -170,17 +195,22 @@ class Session:
                 break
             if letter == b"Z":
                 self.status = chr(buffer[at + 5])
-                return self._cut(end, inserts, error)
+                return self._cut(end, changes, error)
             if letter == b"E":
                 error = messages.fields(buffer[at + 5 : end])
                 if owed is not None:
-                    return self._cut(end, inserts, error)
+                    return self._cut(end, changes, error)
             elif letter == b"A" or (letter == b"N" and self._reads_sleep(buffer[at + 5 : end])):
-                inserts.append((at, end))
-            elif owed and letter in owed[0]:
+                changes.append((at, end, b""))
+            elif letter in b"Tt":
+                changes.append((at, end, self._neutral(buffer[at:end])))
+            elif letter in b"GHW":
+                self.broken = True
+                raise NotSimulated("COPY between client and server", "Use INSERT, or SELECT.")
+            if owed and letter in owed[0]:
                 owed.pop(0)
                 if not owed:
-                    return self._cut(end, inserts, error)
+                    return self._cut(end, changes, error)
             at = end
         return None
 
@@ -190,13 +220,20 @@ class Session:
         self.sleep_us = round(float(messages.fields(body)["M"]) * 1_000_000)
         return True
 
-    def _cut(self, end: int, inserts: list[tuple[int, int]], error: dict[str, str] | None) -> Answer:
+    def _neutral(self, message: bytes) -> bytes:
+        try:
+            return neutral(message, self.newest_type)
+        except NotSimulated:
+            self.broken = True
+            raise
+
+    def _cut(self, end: int, changes: list[tuple[int, int, bytes]], error: dict[str, str] | None) -> Answer:
         data, self._buffer = self._buffer[:end], self._buffer[end:]
-        if not inserts:
+        if not changes:
             return Answer(data, [], error)
         kept, notifications, at = [], [], 0
-        for start, stop in inserts:
-            kept.append(data[at:start])
+        for start, stop, changed in changes:
+            kept += [data[at:start], changed]
             if data[start : start + 1] == b"A":
                 notifications.append(data[start:stop])
             at = stop

@@ -7,9 +7,10 @@ PostgreSQL's own: the node seeds it with `setseed`. What would leak real ids, ti
 """
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 NOT_SIMULATED = "PC001"
 """SQLSTATE with which the replaced functions say that they are not simulated (message: what; hint: the remedy)."""
@@ -23,11 +24,15 @@ SLEEP_LOCK_CLASS = 0x70617963
 SCHEMA = "pg_paychaos"
 """The schema of the harness in every database; tools that list schemas leave out what begins with ``pg_``."""
 
-NOW_FILE = "now"
-
+# What a session's clock file holds, at fixed places.
 _STAMP = 29  # 2026-11-21 00:00:00.000000+00
-_CLIENT_AT = 2 * _STAMP + 22
+_PID_AT = 3 * _STAMP
+_SERIAL_AT = _PID_AT + 10
+_CLIENT_AT = _SERIAL_AT + 12
 _CLIENT_BYTES = 63
+_LINE = b"%s%s%s%010d%012d%-63s"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _REPLACED = (
     "now()",
@@ -154,11 +159,11 @@ create function pg_catalog.transaction_timestamp() returns timestamptz stable pa
 create function pg_catalog.statement_timestamp() returns timestamptz stable parallel safe language sql
   return {_field(_STAMP, _STAMP)}::timestamptz;
 create function pg_catalog.clock_timestamp() returns timestamptz volatile parallel safe language sql
-  return paychaos_read('paychaos/{NOW_FILE}', 0, {_STAMP})::timestamptz;
+  return {_field(2 * _STAMP, _STAMP)}::timestamptz;
 create function pg_catalog.timeofday() returns text volatile parallel safe language sql
   return to_char(clock_timestamp(), 'Dy Mon DD HH24:MI:SS.US YYYY TZ');
 create function pg_catalog.pg_backend_pid() returns int stable parallel safe language sql
-  return {_field(2 * _STAMP, 10)}::int;
+  return {_field(_PID_AT, 10)}::int;
 create function pg_catalog."current_date"() returns date stable parallel safe language sql return now()::date;
 {_rounded("current_timestamp", "timestamptz")}
 {_rounded("localtimestamp", "timestamp")}
@@ -207,14 +212,39 @@ create function pg_catalog.uuidv7() returns uuid volatile parallel restricted la
 {_denials()}
 
 create schema {SCHEMA};
-create table {SCHEMA}.statistics (oid oid primary key, relpages int, reltuples real, relallvisible int, relallfrozen int);
+create table {SCHEMA}.statistics (
+  oid oid primary key, relpages int, reltuples real, relallvisible int, relallfrozen int);
 create table {SCHEMA}.seeded (oid oid primary key);
 create sequence {SCHEMA}.definitions;
-create function {SCHEMA}.defined() returns event_trigger language plpgsql security definer as $$
+
+create sequence {SCHEMA}.changes;
+create table {SCHEMA}.history (change bigint, line text, relation oid, op text, before json, after json);
+create function {SCHEMA}.record() returns trigger language plpgsql security definer as $$
 begin
-  if exists (select 1 from pg_event_trigger_ddl_commands() where schema_name is distinct from 'pg_temp') then
+  insert into {SCHEMA}.history values (
+    nextval('{SCHEMA}.changes'), {_field(0, _CLIENT_AT + _CLIENT_BYTES)}, tg_relid, tg_op,
+    case when tg_op in ('UPDATE', 'DELETE') then row_to_json(old) end,
+    case when tg_op in ('INSERT', 'UPDATE') then row_to_json(new) end);
+  return null;
+end $$;
+create function {SCHEMA}.watch(watched oid) returns void language plpgsql security definer as $$
+begin
+  execute format('create trigger zz_paychaos after insert or update or delete on %s '
+    'for each row execute function {SCHEMA}.record()', watched::regclass);
+end $$;
+
+create function {SCHEMA}.defined() returns event_trigger language plpgsql security definer as $$
+declare
+  defined record;
+begin
+  for defined in select * from pg_event_trigger_ddl_commands() where schema_name is distinct from 'pg_temp' loop
+    if defined.object_type = 'trigger' and defined.object_identity like 'zz_paychaos on %' then continue; end if;
     perform nextval('{SCHEMA}.definitions');
-  end if;
+    if defined.command_tag in ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')
+      and (select relkind = 'r' from pg_class where oid = defined.objid) then
+      perform {SCHEMA}.watch(defined.objid);
+    end if;
+  end loop;
 end $$;
 create function {SCHEMA}.dropped() returns event_trigger language plpgsql security definer as $$
 begin
@@ -233,10 +263,25 @@ def _second(seconds: int) -> str:
 
 
 @lru_cache(maxsize=64)
-def stamp(at_us: int) -> str:
+def stamp(at_us: int) -> bytes:
     """Microseconds since the epoch as PostgreSQL reads them, always as wide."""
     seconds, microseconds = divmod(at_us, 1_000_000)
-    return f"{_second(seconds)}.{microseconds:06d}+00"
+    return f"{_second(seconds)}.{microseconds:06d}+00".encode()
+
+
+class Moment(NamedTuple):
+    """What a row of the recorded history says about its transaction."""
+
+    at_us: int
+    serial: int
+    client: str
+
+
+def read_line(line: str) -> Moment:
+    """A clock file's content as `record` kept it."""
+    now = datetime.fromisoformat(line[2 * _STAMP : 3 * _STAMP])
+    at_us = (now - _EPOCH) // timedelta(microseconds=1)
+    return Moment(at_us, int(line[_SERIAL_AT:_CLIENT_AT]), line[_CLIENT_AT:].rstrip())
 
 
 class Clock:
@@ -247,15 +292,16 @@ class Clock:
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._written = b""
 
-    def write(self, transaction_us: int, statement_us: int, pid: int, serial: int, client: bytes) -> None:
-        """Sets what the session's next statement sees. serial: the number of its transaction within the run."""
-        line = b"%s%s%010d%012d%-63s" % (
-            stamp(transaction_us).encode(),
-            stamp(statement_us).encode(),
-            pid,
-            serial,
-            client[:_CLIENT_BYTES],
-        )
+    def write(
+        self, times_us: tuple[int, int, int], pid: int = 0, serial: int = 0, client: bytes = b""
+    ) -> None:
+        """Sets what the session sees.
+
+        times_us: the begin of its transaction, the begin of its statement, and now, since the epoch.
+        serial: the number of its transaction within the run.
+        """
+        transaction, statement, now = (stamp(at_us) for at_us in times_us)
+        line = _LINE % (transaction, statement, now, pid, serial, client[:_CLIENT_BYTES])
         if line != self._written:
             os.pwrite(self._file, line, 0)
             self._written = line
@@ -267,23 +313,3 @@ class Clock:
     def close(self) -> None:
         os.close(self._file)
         self.path.unlink(missing_ok=True)
-
-
-class SharedClock:
-    """The file from which every session reads what time it is right now (`clock_timestamp()`)."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = os.open(folder / NOW_FILE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        self._written = -1
-
-    def write(self, now_us: int) -> None:
-        if now_us != self._written:
-            os.pwrite(self._file, stamp(now_us).encode(), 0)
-            self._written = now_us
-
-    def forget(self) -> None:
-        """Writes in any case next time: a forked child may have changed the file."""
-        self._written = -1
-
-    def close(self) -> None:
-        os.close(self._file)
