@@ -61,6 +61,9 @@ where datname = current_database() and pid <> pg_backend_pid() and state like 'i
 """
 
 
+_AS_TEXT = ("timestamptz", "timestamp", "date", "time", "timetz", "interval", "uuid", "inet", "bytea")
+
+
 class LiveDatabase:
     """A fresh database on a server. Raises InfrastructureError when the server does not do its part."""
 
@@ -73,6 +76,7 @@ class LiveDatabase:
         try:
             self._administer(f'create database "{name}"')
             self._connection = self._loop.call(self._connect(name))
+            self._loop.call(self._speak_plainly())
             self._set_up(schema)
         except BaseException:
             self._loop.close()
@@ -83,6 +87,20 @@ class LiveDatabase:
         self._loop.call(self._connection.close(timeout=2))
         self._administer(f'drop database if exists "{self.name}" with (force)')
         self._loop.close()
+
+    async def _speak_plainly(self) -> None:
+        """Values as in the simulation: whole numbers are int, what has no plain Python type is PostgreSQL's text."""
+        for kind in _AS_TEXT:
+            await self._connection.set_type_codec(
+                kind, schema="pg_catalog", encoder=str, decoder=str, format="text"
+            )
+        await self._connection.set_type_codec(
+            "numeric", schema="pg_catalog", encoder=str, decoder=_number, format="text"
+        )
+        for kind in ("json", "jsonb"):
+            await self._connection.set_type_codec(
+                kind, schema="pg_catalog", encoder=json.dumps, decoder=json.loads, format="text"
+            )
 
     # Observing
 
@@ -95,18 +113,18 @@ class LiveDatabase:
                 f"state.sql({query!r}) is refused by PostgreSQL: {error}. Mend the query."
             ) from error
 
-    def row_history(self, started_s: float) -> list[RowChange]:
-        """Committed changes, oldest first; `started_s` is when the run began, in seconds since the epoch."""
+    def row_history(self, started_at_us: int) -> list[RowChange]:
+        """Committed changes, oldest first; `started_at_us` is when the run began, since the Unix epoch."""
         rows = self.query(
-            "select *, extract(epoch from at)::float8 as at_s from paychaos.changes order by number"
+            "select *, (extract(epoch from at) * 1000000)::bigint as at_us from paychaos.changes order by 1"
         )
-        return [self._change(row, started_s) for row in rows]
+        return [self._change(row, started_at_us) for row in rows]
 
-    def _change(self, row: dict[str, Any], started_s: float) -> RowChange:
-        before, after = (json.loads(row[side]) if row[side] else None for side in ("before", "after"))
+    def _change(self, row: dict[str, Any], started_at_us: int) -> RowChange:
+        before, after = row["before"], row["after"]
         some = after or before or {}
         key = ",".join(str(some.get(column)) for column in self._tables.get(row["table_name"], []))
-        at_us = int((row["at_s"] - started_s) * 1e6)
+        at_us = row["at_us"] - started_at_us
         return RowChange(at_us, row["table_name"], key, row["op"], before, after, row["client"])
 
     # Resetting
@@ -210,13 +228,18 @@ class LiveDatabase:
                 password=server.password or None,
                 database=database,
                 timeout=CALL_S,
-                server_settings={"application_name": "paychaos"},
+                server_settings={"application_name": "paychaos", "timezone": "UTC"},
             )
         except (OSError, asyncpg.PostgresError, TimeoutError) as error:
             raise InfrastructureError(
                 f"PostgreSQL at {server.host}:{server.port} lets nobody in ({type(error).__name__}: {error});"
                 " check PAYCHAOS_POSTGRES_URL, or leave it out to use the embedded one."
             ) from error
+
+
+def _number(text: str) -> int | str:
+    """A whole numeric (a `sum` of bigints, say) is an int; one with a fraction stays exact, as text."""
+    return int(text) if text.lstrip("-").isdigit() else text
 
 
 class _Loop:

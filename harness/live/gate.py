@@ -73,6 +73,12 @@ class Gate:
             if not connection.is_silent
         )
 
+    def is_busy(self) -> bool:
+        """Whether a message is on its way or lacks its answer; a store's blocking read counts, too."""
+        return bool(self.traffic.on_the_way) or any(
+            connection.pending for link in self.links.values() for connection in link.connections
+        )
+
     def later(self, delay_us: int, action: Callable[[], object]) -> None:
         """Does something after a while, unless the gate is gone by then."""
 

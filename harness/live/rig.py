@@ -27,6 +27,11 @@ from harness.plan import Plan
 from harness.seed import child_random
 from harness.target import Process, Target
 
+SPOKEN_S = 5.0
+LOOK_S = 0.01
+SILENT_LOOKS = 5
+"""A start-up is over when nothing was under way at so many looks in a row."""
+
 
 class Rig:
     """Opened once for a build. `units` are the nodes that faults strike, by name."""
@@ -192,10 +197,21 @@ class Rig:
                     service.behave(fault)
 
     async def _start_processes(self) -> None:
-        async with trio.open_nursery() as nursery:
-            for unit in self.processes:
-                if not unit.is_up:
-                    nursery.start_soon(unit.start)
+        """Those that serve first, so that a worker's timers begin as close to the run's as they can."""
+        for serves in (True, False):
+            async with trio.open_nursery() as nursery:
+                for unit in self.processes:
+                    if bool(unit.port) == serves and not unit.is_up:
+                        nursery.start_soon(unit.start)
+        await self._until_spoken()
+
+    async def _until_spoken(self) -> None:
+        """Until what the processes say at their start has been answered."""
+        with trio.move_on_after(SPOKEN_S):
+            silent = 0
+            while silent < SILENT_LOOKS:
+                await trio.sleep(LOOK_S)
+                silent = 0 if self.gate.is_busy() else silent + 1
 
     def customer_service(self) -> str:
         entry = self.target.entry_of(self.build)

@@ -22,6 +22,10 @@ class LiveState:
         return self._world.elapsed_us
 
     @property
+    def started_at_us(self) -> int:
+        return self._world.started_at_us
+
+    @property
     def outcomes(self) -> list[Any]:
         return self._world.outcomes
 

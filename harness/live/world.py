@@ -40,7 +40,7 @@ class LiveWorld(World):
         self._state = LiveState(self)
         self._traffic = Traffic(plan)
         self._injector: LiveInjector
-        self._started_s = time.time()
+        self.started_at_us = time.time_ns() // 1_000
 
     # Workload
 
@@ -79,7 +79,7 @@ class LiveWorld(World):
         self._traffic, self._injector = await self.rig.prepare(self.plan, self.plan.faults, fresh=self._fresh)
         if self._detail:
             self._traffic.contents = {}
-        self._started_s = time.time()
+        self.started_at_us = time.time_ns() // 1_000
         self._injector.start()
 
     async def drain(self) -> None:
@@ -121,7 +121,7 @@ class LiveWorld(World):
         return self._state
 
     def row_changes(self) -> list[RowChange]:
-        return self.rig.database.row_history(self._started_s) if self.rig.database is not None else []
+        return self.rig.database.row_history(self.started_at_us) if self.rig.database is not None else []
 
     def report(self, run: Run, detail: bool) -> None:
         traffic = self._traffic
