@@ -31,6 +31,7 @@ class Driver:
         self._clock = clock
         self._shown_us = network.agenda.now_us
         self._touched = True
+        self._trio_us: int | None = None
         self.limit_us = math.inf
         self.is_stopped = False
 
@@ -44,6 +45,7 @@ class Driver:
                 self._touched = False
                 self._show_time()
                 await trio.testing.wait_all_tasks_blocked()
+                self._trio_us = self._next_trio_us()
                 continue
             self._step()
             if self._network.fatal is not None:
@@ -52,7 +54,7 @@ class Driver:
     def _step(self) -> None:
         network = self._network
         due_us = network.next_us()
-        trio_us = self._next_trio_us()
+        trio_us = self._trio_us
         if trio_us is not None and (due_us is None or trio_us <= due_us):
             network.agenda.now_us = max(network.agenda.now_us, trio_us)
             self._touched = True
@@ -72,6 +74,7 @@ class Driver:
         network.step()
 
     def _next_trio_us(self) -> int | None:
+        """trio's own next deadline (a workload's `trio.sleep`); it changes only while trio tasks run."""
         seconds = trio.lowlevel.current_statistics().seconds_to_next_deadline
         return None if math.isinf(seconds) else self._shown_us + max(0, math.ceil(seconds * 1e6))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, unknown_name
@@ -13,10 +14,23 @@ if TYPE_CHECKING:
 
 
 class SimState:
-    """Reads beside the network: it takes no virtual time and moves nothing (see harness.invariant.State)."""
+    """Reads beside the network: it takes no virtual time and moves nothing (see harness.invariant.State).
+
+    Nothing changes between two steps of the network, so what was read once in a step is remembered for it.
+    """
 
     def __init__(self, world: SimWorld) -> None:
         self._world = world
+        self._read: dict[Any, Any] = {}
+        self._read_at_step = -1
+
+    def _remembered(self, key: Any, read: Callable[[], Any]) -> Any:
+        if self._read_at_step != self._world.network.steps:
+            self._read_at_step = self._world.network.steps
+            self._read.clear()
+        if key not in self._read:
+            self._read[key] = read()
+        return self._read[key]
 
     @property
     def now_us(self) -> int:
@@ -38,7 +52,8 @@ class SimState:
         database = self._world.database
         if database is None:
             raise UsageError("state.sql needs a database; give the Target a schema: Target(..., postgres='schema.sql').")
-        return database.query(query, *arguments)
+        rows: list[dict[str, Any]] = self._remembered((query, repr(arguments)), lambda: database.query(query, *arguments))
+        return rows
 
     def sql(self, query: str, *arguments: Any) -> Any:
         rows = self.rows(query, *arguments)
@@ -49,13 +64,14 @@ class SimState:
         return next(iter(rows[0].values()))
 
     def changes(self, table: str) -> list[RowChange]:
-        return [change for change in self._world.row_changes() if change.table == table]
+        changes: list[RowChange] = self._remembered(self.changes, self._world.row_changes)
+        return [change for change in changes if change.table == table]
 
     def export(self, dependency: str) -> list[dict[str, Any]]:
         services = self._world.services
         if dependency not in services:
             raise unknown_name("dependency", dependency, services, "paychaos explain TARGET:BUILD")
-        exported: list[dict[str, Any]] = services[dependency].export()
+        exported: list[dict[str, Any]] = self._remembered(dependency, services[dependency].export)
         return exported
 
     def keys(self) -> dict[str, Any]:
