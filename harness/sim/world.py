@@ -18,7 +18,7 @@ from harness.run import Run, RowChange
 from harness.scenario import Scenario
 from harness.seed import child_random, child_seed
 from harness.sim.call import start_call
-from harness.sim.clock import Agenda
+from harness.sim.clock import START_US, Agenda
 from harness.sim.driver import Driver
 from harness.sim.entropy import Clocks
 from harness.sim.injector import Injector
@@ -267,7 +267,12 @@ class SimWorld(World):
         return self._state
 
     def row_changes(self) -> list[RowChange]:
-        return self.database.row_history() if hasattr(self.database, "row_history") else []
+        """Committed row changes so far, in the order of their commits; times since the start of the run."""
+        changes = self.database.row_history() if self.database is not None else []
+        return [
+            RowChange(change.at_us - START_US, change.table, change.key, change.op, change.before, change.after, change.client)
+            for change in changes
+        ]
 
     def report(self, run: Run, detail: bool) -> None:
         run.digest = self._history.digest
