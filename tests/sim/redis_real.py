@@ -4,12 +4,18 @@ import importlib.util
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
 
+import pytest
+
 from harness.wire.resp import value_end
+from tests.conftest import Require
 from tests.sim.redis_bench import command
 
 WANTED = "6.2."
@@ -33,6 +39,18 @@ def find_server() -> str | None:
 
 def _version(binary: str) -> str:
     return subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+
+
+@contextmanager
+def running_server(require: Require) -> Iterator["RealServer"]:
+    """A real redis-server 6.2, or a skip that says how to get one."""
+    binary = find_server()
+    if binary is None and sys.version_info >= (3, 13):
+        pytest.skip(f"there is no redis-server 6.2 here. {REMEDY}")
+    require(binary, "redis-server 6.2", REMEDY)
+    assert binary is not None
+    with RealServer(binary) as server:
+        yield server
 
 
 class RealServer:

@@ -108,7 +108,7 @@ def play_real(script: Script, resp: int, server: RealServer, expected: list[byte
         control.ask("SCRIPT", "FLUSH")
         try:
             heard = [
-                _real_step(step, resp, server, control, clients, _count_values(values))
+                _real_step(step, resp, server, control, clients, count_values(values))
                 for step, values in zip(map(read_step, script.lines), expected, strict=True)
             ]
             for name, client in clients.items():
@@ -137,8 +137,13 @@ def _real_step(
     if step.words:
         client.send(command(*step.words))
     if step.mark == "!":
-        _poll(lambda: _blocked_clients(control) == blocked + 1, step.text)
+        wait_until_blocked(control, blocked + 1, step.text)
     return client.take(values)
+
+
+def wait_until_blocked(control: RealClient, clients: int, what: str) -> None:
+    """Returns when so many clients of a real server are blocked."""
+    _poll(lambda: _blocked_clients(control) == clients, what)
 
 
 def _blocked_clients(control: RealClient) -> int:
@@ -163,7 +168,7 @@ def _check_silence(name: str, client: RealClient) -> None:
     assert answer == b"+RESET\r\n", f"connection {name} of the real server was also sent {answer!r}"
 
 
-def _count_values(data: bytes) -> int:
+def count_values(data: bytes) -> int:
     position = count = 0
     while position < len(data):
         end = value_end(data, position)

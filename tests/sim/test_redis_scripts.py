@@ -1,13 +1,12 @@
 """The same command scripts against the simulated Redis and a real redis-server 6.2, byte by byte."""
 
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from harness.sim.redis.table import COMMANDS
 from tests.conftest import Require
-from tests.sim.redis_real import REMEDY, RealServer, find_server
+from tests.sim.redis_real import RealServer, running_server
 from tests.sim.redis_script import Script, comparable, load_scripts, play_real, play_simulated, read_step
 
 SCRIPTS = load_scripts()
@@ -15,12 +14,7 @@ SCRIPTS = load_scripts()
 
 @pytest.fixture(scope="module")
 def server(require: Require) -> Iterator[RealServer]:
-    binary = find_server()
-    if binary is None and sys.version_info >= (3, 13):
-        pytest.skip(f"there is no redis-server 6.2 here. {REMEDY}")
-    require(binary, "redis-server 6.2", REMEDY)
-    assert binary is not None
-    with RealServer(binary) as running:
+    with running_server(require) as running:
         yield running
 
 

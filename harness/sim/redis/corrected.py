@@ -126,6 +126,16 @@ def srandmember(session: "Session", args: list[bytes]) -> Any:
     return session.borrow("srandmember", args)
 
 
+def lindex(session: "Session", args: list[bytes]) -> Any:
+    _check_list(session, args[0])
+    return session.borrow("lindex", args)
+
+
+def lset(session: "Session", args: list[bytes]) -> Any:
+    _check_list(session, args[0])
+    return session.borrow("lset", args)
+
+
 def lpos(session: "Session", args: list[bytes]) -> Any:
     try:
         return session.borrow("lpos", args)
@@ -169,8 +179,21 @@ def zrange(session: "Session", args: list[bytes]) -> Any:
     return _zrange(session, "zrange", args, args[0], args[3:])
 
 
-def zrangestore(session: "Session", args: list[bytes]) -> Any:
-    return _zrange(session, "zrangestore", args, args[1], args[4:])
+def zrangestore(session: "Session", args: list[bytes]) -> int:
+    """Whatever is at the target is replaced, or deleted when nothing is found."""
+    target, source, *rest = args
+    if any(word.lower() == b"withscores" for word in rest[2:]):
+        raise SimpleError(_SYNTAX)
+    members = zrange(session, [source, *rest])
+    if not members:
+        session.db.drop(target)
+        return 0
+    scores = session.db[source].value
+    found = ZSet()
+    for member in members:
+        found.add(member, scores[member])
+    session.db.store(target, found)
+    return len(members)
 
 
 def zrevrange(session: "Session", args: list[bytes]) -> Any:
@@ -218,6 +241,12 @@ def _leaves_score(session: "Session", key: bytes, increment: bytes, member: byte
         return bool(score + Float.decode(increment) == score)
     except SimpleError:
         return False
+
+
+def _check_list(session: "Session", key: bytes) -> None:
+    item = session.db.get(key)
+    if item is not None and not isinstance(item.value, list):
+        raise SimpleError(WRONG_TYPE)
 
 
 def _check_at_most(args: list[bytes], words: int) -> None:
@@ -294,7 +323,7 @@ def _zrange(session: "Session", name: str, args: list[bytes], source: bytes, opt
     given = {option.lower() for option in options}
     if name == "zrevrange" and given - {b"withscores"}:
         raise SimpleError(_SYNTAX)
-    if {b"bylex", b"byscore"} <= given or (name == "zrangestore" and b"withscores" in given):
+    if {b"bylex", b"byscore"} <= given:
         raise SimpleError(_SYNTAX)
     if b"bylex" in given:
         if b"withscores" in given:

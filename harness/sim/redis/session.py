@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError, NotSimulated
 from harness.sim.redis.borrowed import SUPPORTED_COMMANDS, BorrowedCommands, SimpleError
 from harness.sim.redis.command import CONTAINERS, Command, not_simulated
+from harness.sim.redis.expiring import WRONG_TYPE
 from harness.sim.redis.keyspace import VERSION, Keyspace, VirtualDatabase
 from harness.sim.redis.reply import LATER, QUEUED, encode, error_line
 from harness.sim.redis.table import COMMANDS
@@ -21,6 +22,7 @@ _WHILE_SUBSCRIBED = frozenset(
     {"ping", "subscribe", "unsubscribe", "psubscribe", "punsubscribe", "quit", "reset"}
 )
 _LEAVE_EMPTY = "v"
+_ARGUMENTS_FIRST = frozenset({"hincrby", "lpos", "zadd", "zrange", "zrevrange"})
 
 
 class ClientInfo:
@@ -122,7 +124,12 @@ class Session(BorrowedCommands):
         quietly: the keys are not changed in the sense of WATCH.
         """
         signature = SUPPORTED_COMMANDS[name]
-        applied: Any = signature.apply(args, self._db, VERSION)
+        try:
+            applied: Any = signature.apply(args, self._db, VERSION)
+        except SimpleError as error:
+            if error.value == WRONG_TYPE and name in _ARGUMENTS_FIRST:
+                self._check_arguments(name, args)
+            raise
         if len(applied) == 1:
             return applied[0]
         values, items = applied
@@ -134,6 +141,14 @@ class Session(BorrowedCommands):
             if item or item.key in self._db or not drops_empty:
                 item.writeback(remove_empty_val=drops_empty)
         return result
+
+    def _check_arguments(self, name: str, args: list[bytes]) -> None:
+        """Some commands read their arguments before they look at the key: raises what is wrong with them, if anything."""
+        database, self._db = self._db, VirtualDatabase(self.keyspace, self._db_num)
+        try:
+            self.borrow(name, args, quietly=True)
+        finally:
+            self._db = database
 
     def add_subkey_event(self, event: bytes, key: bytes, subkeys: Any) -> None:
         """fakeredis tells about changed hash fields; nobody can be listening."""

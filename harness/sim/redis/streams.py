@@ -31,6 +31,8 @@ def xgroup_create(session: "Session", args: list[bytes]) -> Any:
 
 
 def xdel(session: "Session", args: list[bytes]) -> Any:
+    if args[0] not in session.db:
+        return 0
     deleted = session.borrow("xdel", args)
     if deleted:
         session.db.notify_watch(args[0])
@@ -80,7 +82,7 @@ def _refuse_deleted(session: "Session", name: str, args: list[bytes]) -> None:
 def xpending(session: "Session", args: list[bytes]) -> Any:
     found = session.borrow("xpending", args)
     if len(args) == 2 and isinstance(found[3], list):
-        found[3] = [[consumer, b"%d" % int(count)] for consumer, count in sorted(found[3])]
+        found[3] = NO_LIST if not found[3] else [[consumer, b"%d" % int(count)] for consumer, count in sorted(found[3])]
     return found
 
 

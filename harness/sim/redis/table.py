@@ -25,8 +25,8 @@ _BORROWED = {
     "hdel": -3, "hexists": 3, "hget": 3, "hgetall": 2, "hincrby": 4, "hkeys": 2, "hlen": 2,
     "hmget": -3, "hmset": -4, "hset": -4, "hsetnx": 4, "hstrlen": 3, "hvals": 2,
     # lists
-    "lindex": 3, "linsert": 5, "llen": 2, "lpush": -3, "lpushx": -3, "lrange": 4,
-    "lrem": 4, "lset": 4, "ltrim": 4, "rpoplpush": 3, "rpush": -3, "rpushx": -3,
+    "linsert": 5, "llen": 2, "lpush": -3, "lpushx": -3, "lrange": 4,
+    "lrem": 4, "ltrim": 4, "rpoplpush": 3, "rpush": -3, "rpushx": -3,
     # sets
     "scard": 2, "sdiff": -2, "sdiffstore": -3, "sinter": -2, "sinterstore": -3, "sismember": 3,
     "smembers": 2, "smismember": -3, "srem": -3, "sunion": -2,
@@ -103,6 +103,8 @@ _OWN: dict[str, tuple[int, Run]] = {
 }
 
 _CORRECTED: dict[str, tuple[int, Run]] = {
+    "lset": (4, corrected.lset),
+    "lindex": (3, corrected.lindex),
     "xdel": (-3, streams.xdel),
     "zincrby": (4, corrected.zincrby),
     "zadd": (-4, corrected.zadd),
