@@ -166,16 +166,22 @@ def key_answered_differently(state: State) -> int:
 def answer_was_not_true(state: State) -> int:
     """What a customer was told last is what became of the order."""
     known = orders(state)
-    told: dict[str, Outcome] = {}
-    for outcome in state.outcomes:
-        if outcome.path == "/checkout" and outcome.status in (200, 201, 402) and outcome.sent:
-            told[outcome.sent["order_id"]] = outcome
+    told = _told_last(state)
     for order, outcome in told.items():
         status = known[order]["status"] if order in known else "unknown to the shop"
         said = "paid" if outcome.status in (200, 201) else "not paid"
         if (said == "paid") != (status in ("paid", "refunded")):
             state.violated(order, f"The customer of {order} was told it is {said} ({outcome.status}), but it is {status}.")
     return len(told)
+
+
+def _told_last(state: State) -> dict[str, Outcome]:
+    """The last answer about each order, where it was definite: who got none may be surprised either way."""
+    last: dict[str, Outcome] = {}
+    for outcome in sorted(state.outcomes, key=lambda outcome: outcome.started_us):
+        if outcome.path == "/checkout" and outcome.sent:
+            last[outcome.sent["order_id"]] = outcome
+    return {order: outcome for order, outcome in last.items() if outcome.status in (200, 201, 402)}
 
 
 def _definite_by_key(state: State) -> dict[str, list[Outcome]]:
