@@ -157,9 +157,9 @@ register(
         FaultKind("pause", "a process stops running, its connections stay", "moment", _NODE, undo="resume"),
         FaultKind("skew", "a process's clock is ahead", "moment",
                   {"node": "", "ahead_us": 60 * SECOND_US, "duration_us": 30 * SECOND_US}, undo="time"),
-        FaultKind("expire", "matching keys of a store expire now", "moment", _KEYS),
-        FaultKind("evict", "matching keys of a store are evicted for want of memory", "moment", _KEYS),
-        FaultKind("flush", "a store loses everything", "moment", {"node": "redis"}),
+        FaultKind("expire", "matching keys of a store expire now", "moment", _KEYS, protocols=("resp",)),
+        FaultKind("evict", "matching keys of a store are evicted for want of memory", "moment", _KEYS, protocols=("resp",)),
+        FaultKind("flush", "a store loses everything", "moment", {"node": "redis"}, protocols=("resp",)),
         FaultKind("down", "a store is down for a time; what was committed stays", "moment",
                   {"node": "redis", "duration_us": 2 * SECOND_US}, undo="up"),
     ]
