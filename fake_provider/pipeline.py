@@ -145,7 +145,10 @@ class Pipeline:
             recent.append(now_us)
 
     def _enter(self, call: Call, route: Route) -> None:
-        """Idempotency: replay what was answered, refuse what clashes, claim what is new."""
+        """Idempotency: replay what was answered, refuse what clashes, claim what is new. Reads go straight on."""
+        if call.method == "GET" and not call.fired:
+            self._execute(call, route)
+            return
         key = call.header("idempotency-key")
         if call.method == "POST" and key and self.profile.stored != "none":
             if len(key) > MAX_KEY:

@@ -115,16 +115,14 @@ _ID_POSITIONS = ((), (3,), (4,), (3, 5))
 def find_route(method: str, path: str) -> tuple[Route, str] | None:
     """The route of a path and the (first) id in it, or None. Ids sit in the third place, or the fourth under
     `checkout`."""
-    parts = (method, *path.split("/")[1:])
+    parts = [method, *path.split("/")[1:]]
     for positions in _ID_POSITIONS:
         if positions and positions[-1] >= len(parts):
             continue
-        pattern = (
-            tuple("{id}" if place in positions else part for place, part in enumerate(parts))
-            if positions
-            else parts
-        )
-        route = _BY_PATTERN.get(pattern)
+        pattern = parts.copy()
+        for place in positions:
+            pattern[place] = "{id}"
+        route = _BY_PATTERN.get(tuple(pattern))
         if route is not None and all(parts[place] for place in positions):
             return route, parts[positions[0]] if positions else ""
     return None

@@ -17,6 +17,7 @@ from fake_provider.errors import ApiError
 MAX_HEAD = 64 * 1024
 MAX_BODY = 1024 * 1024
 MAX_QUEUED = 16
+LINGER_S = 2.0
 REASONS = {
     200: "OK",
     303: "See Other",
@@ -46,6 +47,9 @@ class Handler(Protocol):
     def closed(self, connection: "Connection") -> None:
         """The connection is gone; answers to it are in vain."""
 
+    def mark(self) -> str:
+        """A name for the next request, which its answer will carry."""
+
     def handle(self, connection: "Connection", request: Request) -> None:
         """Works on a request; `connection.respond` is called once, now or later or never."""
 
@@ -67,6 +71,7 @@ class Connection(asyncio.Protocol):
         self._last = False
         self._working = False
         self._begun = False
+        self._draining = False
         self._transport: asyncio.Transport | None = None
         self.deadline: float | None = None
         self._begin()
@@ -148,7 +153,8 @@ class Connection(asyncio.Protocol):
                 429, f"More than {MAX_QUEUED} requests are waiting on this connection.", code="rate_limit"
             )
         method = self._parser.get_method().decode("latin-1")
-        request = Request(method, self._url.decode("latin-1"), self._headers, b"".join(self._body))
+        url, body = self._url.decode("latin-1"), b"".join(self._body)
+        request = Request(method, url, self._headers, body, self._handler.mark())
         self._queue.append((request, self._parser.should_keep_alive()))
         self._begin()
 
@@ -202,7 +208,9 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """The client was too slow: says so in the middle of a request, else just closes."""
-        if self._head_size or not self._in_head:
+        if self._draining:
+            self.abort()
+        elif self._head_size or not self._in_head:
             self._refuse(ApiError(408, "The request did not arrive in time."))
         elif self._transport is not None:
             self._transport.close()
@@ -223,7 +231,11 @@ class Connection(asyncio.Protocol):
         self._last = True
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(encoded(of_error(error, "req_none"), close=True)))
-            self._transport.close()
+            # Closing with unread bytes would reset the connection and take the answer with it: let the client finish.
+            self._transport.write_eof()
+            self._transport.resume_reading()
+            self._draining = True
+            self.deadline = self._handler.seconds() + LINGER_S
 
 
 def encoded(response: Response, *, close: bool) -> tuple[bytes, bytes]:

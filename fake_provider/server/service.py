@@ -4,7 +4,6 @@ import asyncio
 import heapq
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from fake_provider.actions import Action, Attempt, Request, Respond
 from fake_provider.answers import of_failure
@@ -46,6 +45,7 @@ class Service:
         self._answers: list[tuple[int, int, Respond]] = []
         self._count = 0
         self._wake: asyncio.TimerHandle | None = None
+        self._wakes_us: int | None = None
         self._sweep = self._loop.call_later(SWEEP_S, self._expire)
 
     def listens_at(self, url: str) -> None:
@@ -54,6 +54,11 @@ class Service:
         self.provider.account.base_url = url
 
     # The transport side.
+
+    def mark(self) -> str:
+        """A name for the next request."""
+        self._count += 1
+        return f"r{self._count}"
 
     def connection(self) -> Connection:
         """A protocol for one accepted socket."""
@@ -77,17 +82,15 @@ class Service:
         if request.path.startswith("/_control"):
             self._control.handle(connection, request)
             return
-        self._count += 1
-        mark = f"r{self._count}"
-        self._waiting[mark] = (connection, request)
+        self._waiting[request.id] = (connection, request)
         now_us = self.clock.now_us()
         try:
-            self.carry_out(self.provider.receive(replace(request, id=mark), now_us))
+            self.carry_out(self.provider.receive(request, now_us))
         except Exception:
             self._write(
                 f"{log.stamp(now_us)}  this is our bug, in {request.method} {request.path}:\n{traceback.format_exc()}"
             )
-            self._answer(Respond(now_us, mark, of_failure(500)))
+            self._answer(Respond(now_us, request.id, of_failure(500)))
 
     # Actions.
 
@@ -132,6 +135,7 @@ class Service:
     def run_due(self) -> None:
         """Lets everything happen that is due."""
         now_us = self.clock.now_us()
+        self._wakes_us = None
         while self._answers and self._answers[0][0] <= now_us:
             self._answer(heapq.heappop(self._answers)[2])
         self.carry_out(self.provider.advance(now_us))
@@ -148,6 +152,9 @@ class Service:
 
     def _arrange(self) -> None:
         due_us = self.due_us()
+        if due_us == self._wakes_us:
+            return
+        self._wakes_us = due_us
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
