@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from harness.fault import Fault, FaultKind, Value, fault, kind_named
 from harness.names import MessageName, parse_name
 from harness.plan import Constraint
-from harness.races import STORE_PROTOCOLS, changes_nothing, find_races
+from harness.races import STORE_PROTOCOLS, Race, changes_nothing, find_races
 from harness.run import Run
 from harness.scenario import Scenario
 
@@ -33,8 +33,13 @@ class Seen:
     protocols: dict[str, str]
     nodes: tuple[str, ...]
     stores: tuple[str, ...]
-    constraints: tuple[Constraint, ...]
+    races: tuple[Race, ...]
     owners: dict[str, str]
+
+    @property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """Each racing pair turned round."""
+        return tuple(Constraint(race.second, race.first) for race in self.races)
 
     def faults(self, kind: str) -> tuple[Fault, ...]:
         """Every fault of this kind, with default amounts, that the names seen allow."""
@@ -104,7 +109,7 @@ def seen_in(run: Run, scenario: Scenario) -> Seen:
         protocols=protocols,
         nodes=tuple(node for process in processes for node in process.nodes),
         stores=tuple(stores),
-        constraints=tuple(Constraint(race.second, race.first) for race in races),
+        races=tuple(races),
         owners={kind.name: item.name for item in target.dependencies for kind in item.faults},
     )
 

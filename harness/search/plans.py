@@ -13,7 +13,7 @@ from typing import Any
 from harness.boundary import boundary_of
 from harness.events import Phase
 from harness.fault import Fault
-from harness.plan import Plan
+from harness.plan import Constraint, Plan
 from harness.scenario import Scenario
 from harness.seed import child_random, child_seed, run_seed
 from harness.seen import Seen
@@ -94,8 +94,9 @@ def _sweep(scenario: Scenario, seen: Seen, simplest: dict[str, Any], seed: int) 
             times[boundary] = times.get(boundary, 0) + 1
             round_ = times[boundary] + seen.is_quiet(fault)
             singles.append((round_, Plan(0, simplest, faults=(fault,))))
-    for place, constraint in enumerate(seen.constraints):
-        singles.append((1 + place // BATCH, Plan(0, simplest, constraints=(constraint,))))
+    for place, race in enumerate(sorted(seen.races, key=lambda race: (race.rank, race.gap_us))):
+        turned = Constraint(race.second, race.first)
+        singles.append((1 + race.rank + place // BATCH, Plan(0, simplest, constraints=(turned,))))
     child_random(seed, scenario.name, "sweep").shuffle(singles)
     singles.sort(key=lambda single: single[0])
     yield from (plan for _, plan in singles)
@@ -128,7 +129,7 @@ def _random_orders(scenario: Scenario, seen: Seen, seed: int) -> Iterator[Plan]:
     while True:
         drawn = draw(inputs(scenario), child_seed(seed, scenario.name, "inputs", batch), BATCH)
         for index in range(BATCH):
-            wanted = max(random.choice(FAULTS_IN_ORDER_RUNS), not seen.constraints)
+            wanted = max(random.choice(FAULTS_IN_ORDER_RUNS), not seen.races)
             faults = _some_faults(random, offered, min(wanted, scenario.max_faults))
             yield Plan(0, drawn[index % len(drawn)], faults, policy=POLICIES[index % len(POLICIES)])
         batch += 1

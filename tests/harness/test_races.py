@@ -160,3 +160,33 @@ def test_what_changes_nothing_is_told_by_protocol_and_kind():
         "api>postgres BEGIN",
         "api>redis GET corr:*",
     ]
+
+
+def test_a_message_on_a_new_connection_is_still_caused_by_what_came_before_it_was_opened():
+    deliveries = run(
+        (0, 1, "api>postgres INSERT orders#1"),
+        (1, 2, "api>postgres INSERT orders#1.reply"),
+        (3, 4, "api>provider POST /charges#1"),
+        (4, 5, "api>provider POST /charges#1.reply"),
+    )
+    assert pairs(deliveries) == []
+
+
+def test_what_a_timer_of_a_reactive_node_sends_is_caused_by_all_that_it_had_to_receive_first():
+    deliveries = run(
+        (0, 1, "customer>api POST /buy#1"),
+        (1, 2, "api>provider POST /charges#1"),
+        (2, 3, "api>provider POST /charges#1.reply"),
+        (90, 91, "provider>api paid#1"),
+    )
+    assert pairs(deliveries) == [("api>provider POST /charges#1.reply", "provider>api paid#1")]
+
+
+def test_a_node_that_speaks_first_owes_nothing_to_what_it_hears():
+    deliveries = run(
+        (0, 1, "worker>queue POST /poll#1"),
+        (1, 2, "worker>queue POST /poll#1.reply"),
+        (0, 2, "api>store POST /put#1"),
+        (90, 91, "worker>store POST /put#1"),
+    )
+    assert pairs(deliveries) == [("api>store POST /put#1", "worker>store POST /put#1")]
