@@ -52,6 +52,7 @@ def open_dispute(account: Account, charge: Resource, reason: str) -> Resource:
             400,
             f"Charge {charge['id']} cannot be disputed: it must be captured, not disputed and not wholly refunded.",
         )
+    brand = account.cards[charge["payment_method"]].brand
     dispute = Resource(
         {
             "id": account.ids.new("dp"),
@@ -81,8 +82,9 @@ def open_dispute(account: Account, charge: Resource, reason: str) -> Resource:
             "payment_method_details": {
                 "type": "card",
                 "card": {
-                    "brand": account.cards[charge["payment_method"]].brand,
+                    "brand": brand,
                     "case_type": "chargeback",
+                    "network": brand,
                     "network_reason_code": "10.4",
                 },
             },

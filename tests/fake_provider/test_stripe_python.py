@@ -18,6 +18,11 @@ TEA: Any = {"currency": "eur", "unit_amount": 700, "product_data": {"name": "Tea
 CREATE = "POST /v1/payment_intents"
 
 
+def with_card(name: str) -> Any:
+    """The payment with another test card."""
+    return {**PAYMENT, "payment_method": f"pm_card_{name}"}
+
+
 @pytest.fixture
 def sdk(standalone: Standalone, monkeypatch: pytest.MonkeyPatch) -> Iterator[Standalone]:
     """The SDK's global style, pointed at the provider; its pauses between retries are shortened, nothing else."""
