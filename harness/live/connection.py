@@ -132,6 +132,7 @@ class Connection:
             await self._server.send_all(frame)
             return
         name = traffic.names.name(self.link.source, self.link.destination, frame.kind)
+        self.link.named += 1
         sent_us = traffic.elapsed_us
         if frame.answered:
             self.pending.append(name)

@@ -15,12 +15,17 @@ from urllib.parse import urlsplit
 import trio
 
 from harness.live.gate import Gate
+from harness.live.link import Link
 from harness.live.ports import HOST
 from harness.wire import WireError
 from harness.wire.http import HttpRequest, HttpResponse, ResponseReader, request_bytes
 
 CHUNK = 65_536
 Done = Callable[[HttpResponse | None], None]
+
+
+TURN_S = 0.5
+"""How long a callback waits until the gate has read the one that was sent before it."""
 
 
 class RealTimer:
@@ -45,6 +50,8 @@ class ServiceHost:
         self.address = ""
         self._wires: set[_Wire] = set()
         self._timers: set[RealTimer] = set()
+        self._last_sent = trio.Event()
+        self._last_sent.set()
 
     async def listen(self) -> None:
         listeners = await trio.open_tcp_listeners(0, host=HOST)
@@ -86,13 +93,21 @@ class ServiceHost:
         self.gate.traffic.record("noted", self.name, kind, text)
 
     def call(self, url: str, request: HttpRequest, timeout_us: int, done: Done) -> None:
-        """Sends an HTTP request of this node's own (a callback) through its link."""
+        """Sends an HTTP request of this node's own (a callback) through its link, after those it sent before."""
         destination = urlsplit(url).hostname or ""
-        service = self.service
+        service, before, sent = self.service, self._last_sent, trio.Event()
+        self._last_sent = sent
 
         async def run() -> None:
+            with trio.move_on_after(TURN_S):
+                await before.wait()
             link = self.gate.links.get((self.name, destination))
-            answer = await http_call(link.port, destination, request, timeout_us) if link else None
+            answer = None
+            if link is not None:
+                named = link.named
+                self.gate.nursery.start_soon(_tell_when_named, link, named, sent)
+                answer = await http_call(link.port, destination, request, timeout_us)
+            sent.set()
             if self.service is service:
                 done(answer)
 
@@ -173,6 +188,14 @@ class _Wire:
 
     def abort(self) -> None:
         self._stream.socket.close()
+
+
+async def _tell_when_named(link: Link, named: int, sent: trio.Event) -> None:
+    """Callbacks arrive in the order in which they were sent, unless a plan says otherwise."""
+    with trio.move_on_after(TURN_S):
+        while link.named == named and not sent.is_set():
+            await trio.sleep(0.0005)
+    sent.set()
 
 
 async def http_call(port: int, host: str, request: HttpRequest, timeout_us: int) -> HttpResponse | None:

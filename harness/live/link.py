@@ -23,8 +23,8 @@ Upstreams = Callable[[], Sequence[str]]
 class Link:
     """``api>postgres``. It listens while the service is to be reached, else connections are refused.
 
-    source_service: what the caller is an instance of. acts_at_once: the service applies a request as it reads it
-    (a store), so that its answer tells when that was.
+    named: how many requests the gate has read on it. source_service: what the caller is an instance of.
+    acts_at_once: the service applies a request as it reads it (a store), so its answer tells when that was.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Link:
         self.upstreams = upstreams
         self.connections: set[Connection] = set()
         self.port = 0
+        self.named = 0
         self._listener: trio.SocketListener | None = None
         self._accepting: trio.CancelScope | None = None
         self._toxics: list[Toxic] = []
@@ -85,10 +86,11 @@ class Link:
         if self._accepting is not None:
             self._accepting.cancel()
 
-    def sever(self) -> None:
-        """Breaks every connection, as when the service lost its power."""
+    def sever(self, upstream: str | None = None) -> None:
+        """Breaks every connection (to one instance), as when the service lost its power."""
         for connection in list(self.connections):
-            connection.end(reset=True)
+            if upstream in (None, connection.proxy.upstream):
+                connection.end(reset=True)
 
     async def _accept(self, listener: trio.SocketListener, scope: trio.CancelScope) -> None:
         with scope:

@@ -91,9 +91,12 @@ class ProcessUnit:
         self._went_down()
 
     def crash(self) -> None:
+        """Power cut. Callers see their connections reset, as in the simulation."""
         self._is_meant_to_run = False
         if self.child is not None:
             self.child.crash()
+        for link in self._gate.to(self.service):
+            link.sever(self.address)
         self._went_down()
 
     def restart(self) -> None:
