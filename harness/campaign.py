@@ -29,7 +29,7 @@ from results.store import FAILURES
 from results.summary import CampaignSummary
 
 CANARY = Subject("canary", "default", "canary")
-CANARY_RUNS = 60
+CANARY_RUNS = 12
 CANARY_SECONDS = 30.0
 CANARY_IS_DEAD = (
     "the canary, a program with a known defect, passed {runs} runs: this harness finds nothing at present,"

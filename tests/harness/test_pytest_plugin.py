@@ -18,7 +18,7 @@ pytest_plugins = ["pytester"]
 HERE = Path(__file__).parent
 FAKE_WORKER = (sys.executable, "-P", str(HERE / "fake_worker.py"))
 TOOLS = Path(sys.executable).parent
-SECONDS = 55
+SECONDS = 60
 OURS = ("-p", "harness.pytest_plugin")
 """For processes without the other plugins of this environment, which take seconds to load."""
 
@@ -93,6 +93,7 @@ def run(folder: Path, *words: str, program: str = "pytest") -> subprocess.Comple
     )
 
 
+@pytest.mark.timeout(150)
 def test_a_failure_holds_the_finding_the_faults_and_a_replay_line_that_works(suite: Path) -> None:
     options = ("--paychaos-seed=7", "--paychaos-runs=6", "--junitxml=junit.xml")
     done = run(suite, *OURS, "orders_chaos.py", *options)
