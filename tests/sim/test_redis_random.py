@@ -21,7 +21,9 @@ _UNORDERED = frozenset({"SMEMBERS", "SUNION", "SINTER", "SDIFF", "KEYS", "EXEC"}
 key = st.sampled_from(["k", "l", "m", "n"])
 element = st.sampled_from(["", "0", "1", "2", "-5", "x", "y", "1.5", "long-enough-value"])
 index = st.sampled_from(["0", "1", "2", "-1", "-2", "100", "x"])
-number = st.sampled_from(["0", "1", "-3", "7", "1.25", "inf", "-inf", "nan", "9223372036854775807", "abc", ""])
+number = st.sampled_from(
+    ["0", "1", "-3", "7", "1.25", "inf", "-inf", "nan", "9223372036854775807", "abc", ""]
+)
 bound = st.sampled_from(["-inf", "+inf", "0", "1", "(1", "2", "-5", "x"])
 end = st.sampled_from(["LEFT", "RIGHT", "left", "FOO"])
 entry = st.sampled_from(["1-1", "1-2", "2", "3-1", "0-0", "5-5", "x"])
@@ -45,7 +47,9 @@ def one_of(*options: str) -> st.SearchStrategy[list[str]]:
 
 
 STRINGS = [
-    words("SET", key, element, one_of("NX", "XX", "GET", "KEEPTTL", "EX 1000", "XX GET", "EX 0", "KEEPTTL XX")),
+    words(
+        "SET", key, element, one_of("NX", "XX", "GET", "KEEPTTL", "EX 1000", "XX GET", "EX 0", "KEEPTTL XX")
+    ),
     words("GET", key),
     words("GETSET", key, element),
     words("GETDEL", key),
@@ -155,7 +159,14 @@ TRANSACTIONS = [
     words("EVAL", "return redis.call('lpop', KEYS[1])", "1", key),
     words("EVAL", "return redis.pcall('incr', KEYS[1])", "1", key),
 ]
-FAMILIES = {"strings": STRINGS, "lists": LISTS, "hashes": HASHES, "sets": SETS, "zsets": ZSETS, "streams": STREAMS}
+FAMILIES = {
+    "strings": STRINGS,
+    "lists": LISTS,
+    "hashes": HASHES,
+    "sets": SETS,
+    "zsets": ZSETS,
+    "streams": STREAMS,
+}
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +180,13 @@ def test_random_sequences_get_the_same_answers(family: str, server: RealServer) 
     commands = st.one_of(*FAMILIES[family], *FAMILIES[family], *KEYS, *TRANSACTIONS, *STRINGS[:3])
     steps = st.lists(st.tuples(st.sampled_from(CLIENTS), commands), min_size=8, max_size=40)
 
-    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        max_examples=60,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
     @given(steps=steps, resp=st.sampled_from([2, 3]))
     def check(steps: list[tuple[str, list[str]]], resp: int) -> None:
         Comparison(server, resp).play(steps)
@@ -189,7 +206,11 @@ class Comparison:
         self._log: list[str] = []
 
     def play(self, steps: list[tuple[str, list[str]]]) -> None:
-        with RealClient(self._server) as control, RealClient(self._server) as a, RealClient(self._server) as b:
+        with (
+            RealClient(self._server) as control,
+            RealClient(self._server) as a,
+            RealClient(self._server) as b,
+        ):
             control.ask("FLUSHALL")
             real = {"a": a, "b": b}
             for name in CLIENTS:

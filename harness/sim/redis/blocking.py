@@ -184,7 +184,7 @@ def _read(session: "Session", args: list[bytes], twin: str) -> Any:
     options, timeout_ms = _block_option(args[:at])
     names = args[at + 1 :]
     half = len(names) // 2
-    if len(names) % 2 == 0:
+    if len(names) % 2 == 0 and _is_well_formed(options, twin):
         _check_streams(session.db, names[:half], args[1] if twin == "xreadgroup" else None)
     if timeout_ms is None or len(names) % 2 or not half:
         return _twin(session, session.db, twin, args) or NO_LIST
@@ -200,11 +200,23 @@ def _read(session: "Session", args: list[bytes], twin: str) -> Any:
         if item is None or not isinstance(item.value, XStream):
             return None
         try:
-            return _twin(session, database, twin, [*options, b"STREAMS", key, starts[keys.index(key)]]) or None
+            return (
+                _twin(session, database, twin, [*options, b"STREAMS", key, starts[keys.index(key)]]) or None
+            )
         except SimpleError:
             raise SimpleError(_NO_GROUP_ANY_MORE) from None
 
     return _park(session, keys, serve, timeout_ms, NO_LIST)
+
+
+def _is_well_formed(options: list[bytes], twin: str) -> bool:
+    """Whether the twin will not stumble over what is before the keys; if it does, that is the error."""
+    rest = options
+    if twin == "xreadgroup":
+        if rest[0].lower() != b"group":
+            return False
+        rest = [word for word in rest[3:] if word.lower() != b"noack"]
+    return not rest or (len(rest) == 2 and rest[0].lower() == b"count" and rest[1].lstrip(b"-").isdigit())
 
 
 def _check_streams(database: VirtualDatabase, keys: list[bytes], group: bytes | None) -> None:
@@ -214,7 +226,9 @@ def _check_streams(database: VirtualDatabase, keys: list[bytes], group: bytes | 
             raise SimpleError(WRONG_TYPE)
         if group is not None and (item is None or item.value.group_get(group) is None):
             name, of = _shown(key), _shown(group)
-            raise SimpleError(f"NOGROUP No such key '{name}' or consumer group '{of}' in XREADGROUP with GROUP option")
+            raise SimpleError(
+                f"NOGROUP No such key '{name}' or consumer group '{of}' in XREADGROUP with GROUP option"
+            )
 
 
 def _shown(word: bytes) -> str:

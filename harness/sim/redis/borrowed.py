@@ -95,13 +95,13 @@ class _Replaced:
 
 
 _VIRTUAL_TIME = _VirtualTime()
-_TIME = _Replaced(_helpers.time)
-_RANDOM = _Replaced(_expiring_members_set.random)
+_TIME = _Replaced(vars(_helpers)["time"])
+_RANDOM = _Replaced(vars(_database)["random"])
 
 for _module in (_helpers, _stream):
-    setattr(_module, "time", _TIME)
+    vars(_module)["time"] = _TIME
 for _module in (_expiring_members_set, _database, hash_mixin, sortedset_mixin):
-    setattr(_module, "random", _RANDOM)
+    vars(_module)["random"] = _RANDOM
 
 
 def _in_insertion_order(members: ExpiringMembersSet) -> Iterator[bytes]:

@@ -50,7 +50,9 @@ class Command:
 
     def is_newer(self, error: str, args: list[bytes]) -> bool:
         """Whether 6.2 rejects this only because it does not know an option of later versions."""
-        if not self.newer or not (error == "" or error.startswith(("ERR syntax", "ERR wrong number", "ERR Invalid stream"))):
+        if not self.newer or not (
+            error == "" or error.startswith(("ERR syntax", "ERR wrong number", "ERR Invalid stream"))
+        ):
             return False
         return any(word.lower() in self.newer or word.endswith(b"-*") for word in args)
 

@@ -4,7 +4,15 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from harness.sim.redis import long_double
-from harness.sim.redis.borrowed import ExpiringMembersSet, Float, Hash, Int, SimpleError, ZSet, compile_pattern
+from harness.sim.redis.borrowed import (
+    ExpiringMembersSet,
+    Float,
+    Hash,
+    Int,
+    SimpleError,
+    ZSet,
+    compile_pattern,
+)
 from harness.sim.redis.command import not_simulated
 from harness.sim.redis.expiring import WRONG_TYPE
 from harness.sim.redis.reply import NO_LIST, Elements, float_text
@@ -17,7 +25,8 @@ _NOT_FINITE = "ERR increment would produce NaN or Infinity"
 _NOT_FLOAT = "ERR value is not a valid float"
 _RANK_ZERO = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second, ..."
 _LEX_WITH_SCORES = "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
-_CURSOR = re.compile(rb"[+-]?\d+")
+_CURSOR = re.compile(rb"([+-]?\d+)?")
+_SCANNED = {"hscan": Hash, "sscan": ExpiringMembersSet, "zscan": ZSet}
 _PACKED_HASH = 512
 _PACKED_ZSET = 128
 
@@ -103,7 +112,11 @@ def rpop(session: "Session", args: list[bytes]) -> Any:
 def sadd(session: "Session", args: list[bytes]) -> Any:
     """Adding what is there already is no change to the key."""
     item = session.db.get(args[0])
-    if item is not None and isinstance(item.value, ExpiringMembersSet) and all(member in item.value for member in args[1:]):
+    if (
+        item is not None
+        and isinstance(item.value, ExpiringMembersSet)
+        and all(member in item.value for member in args[1:])
+    ):
         return 0
     return session.borrow("sadd", args)
 
@@ -124,6 +137,12 @@ def spop(session: "Session", args: list[bytes]) -> Any:
 def srandmember(session: "Session", args: list[bytes]) -> Any:
     _check_at_most(args, 2)
     return session.borrow("srandmember", args)
+
+
+def linsert(session: "Session", args: list[bytes]) -> Any:
+    if args[1].lower() not in (b"before", b"after"):
+        raise SimpleError(_SYNTAX)
+    return session.borrow("linsert", args)
 
 
 def lindex(session: "Session", args: list[bytes]) -> Any:
@@ -158,7 +177,9 @@ def setbit(session: "Session", args: list[bytes]) -> Any:
 
 def zadd(session: "Session", args: list[bytes]) -> Any:
     adds_up = any(word.lower() == b"incr" for word in args[1:-2])
-    return session.borrow("zadd", args, quietly=adds_up and _leaves_score(session, args[0], args[-2], args[-1]))
+    return session.borrow(
+        "zadd", args, quietly=adds_up and _leaves_score(session, args[0], args[-2], args[-1])
+    )
 
 
 def zincrby(session: "Session", args: list[bytes]) -> Any:
@@ -173,6 +194,16 @@ def zdiff(session: "Session", args: list[bytes]) -> Any:
 def zdiffstore(session: "Session", args: list[bytes]) -> Any:
     _check_difference(args[1:])
     return session.borrow("zdiffstore", args)
+
+
+def zrangebyscore(session: "Session", args: list[bytes]) -> Any:
+    _check_range_options(args[3:], b"withscores")
+    return session.borrow("zrangebyscore", args)
+
+
+def zrevrangebyscore(session: "Session", args: list[bytes]) -> Any:
+    _check_range_options(args[3:], b"withscores")
+    return session.borrow("zrevrangebyscore", args)
 
 
 def zrange(session: "Session", args: list[bytes]) -> Any:
@@ -201,10 +232,12 @@ def zrevrange(session: "Session", args: list[bytes]) -> Any:
 
 
 def zrangebylex(session: "Session", args: list[bytes]) -> Any:
+    _check_range_options(args[3:])
     return _by_lex(session, "zrangebylex", args, args[0])
 
 
 def zrevrangebylex(session: "Session", args: list[bytes]) -> Any:
+    _check_range_options(args[3:])
     return _by_lex(session, "zrevrangebylex", args, args[0])
 
 
@@ -284,13 +317,17 @@ def _check_random_options(args: list[bytes], with_what: bytes) -> None:
         raise SimpleError(_SYNTAX)
 
 
-def _scan(session: "Session", name: str, args: list[bytes], key: list[bytes], known: tuple[bytes, ...]) -> list[Any]:
+def _scan(
+    session: "Session", name: str, args: list[bytes], key: list[bytes], known: tuple[bytes, ...]
+) -> list[Any]:
     """SCAN and its kin. A small hash or sorted set comes whole and in order, as from redis-server's packed form."""
     if not _CURSOR.fullmatch(args[0]):
         raise SimpleError("ERR invalid cursor")
     item = session.db.get(key[0]) if key else None
     if key and item is None:
         return [b"0", []]
+    if item is not None and not isinstance(item.value, _SCANNED[name]):
+        raise SimpleError(WRONG_TYPE)
     options = args[1:]
     for option, value in zip(options[::2], options[1::2], strict=False):
         if option.lower() not in known:
@@ -300,9 +337,13 @@ def _scan(session: "Session", name: str, args: list[bytes], key: list[bytes], kn
     if len(options) % 2:
         raise SimpleError(_SYNTAX)
     if item is not None and _is_packed(item.value):
-        patterns = [value for option, value in zip(options[::2], options[1::2], strict=True) if option.lower() == b"match"]
+        patterns = [
+            value
+            for option, value in zip(options[::2], options[1::2], strict=True)
+            if option.lower() == b"match"
+        ]
         return [b"0", _packed_elements(item.value, patterns[-1:])]
-    return session.borrow(name, [*key, args[0], *options])  # type: ignore[no-any-return]
+    return session.borrow(name, [*key, args[0] or b"0", *options])  # type: ignore[no-any-return]
 
 
 def _is_packed(value: Any) -> bool:
@@ -337,10 +378,31 @@ def _zrange(session: "Session", name: str, args: list[bytes], source: bytes, opt
         raise
 
 
+def _check_range_options(options: list[bytes], *flags: bytes) -> None:
+    """Redis reads the options before the bounds."""
+    with_scores = False
+    while options:
+        word = options[0].lower()
+        if word == b"limit" and len(options) > 2:
+            Int.decode(options[1])
+            Int.decode(options[2])
+            options = options[3:]
+        elif word == b"withscores":
+            with_scores, options = True, options[1:]
+        else:
+            raise SimpleError(_SYNTAX)
+    if with_scores and b"withscores" not in flags:
+        raise SimpleError(_LEX_WITH_SCORES)
+
+
 def _by_lex(session: "Session", name: str, args: list[bytes], source: bytes) -> Any:
     """Members between two strings, which means something only while all scores are equal."""
     item = session.db.get(source)
-    if item is not None and isinstance(item.value, ZSet) and len({item.value[member] for member in item.value}) > 1:
+    if (
+        item is not None
+        and isinstance(item.value, ZSet)
+        and len({item.value[member] for member in item.value}) > 1
+    ):
         raise not_simulated([name.upper().encode(), *args], "on a sorted set whose scores differ")
     try:
         return session.borrow(name, args)

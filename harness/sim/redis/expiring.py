@@ -120,7 +120,7 @@ def _options(words: list[bytes], known: frozenset[bytes]) -> tuple[set[bytes], t
     """The flags among `words`, and the one time option with its value."""
     flags: set[bytes] = set()
     expiry: tuple[bytes, bytes] | None = None
-    rest = [word for word in reversed(words)]
+    rest = list(reversed(words))
     while rest:
         word = rest.pop().lower()
         if word in known:

@@ -30,12 +30,12 @@ class VirtualDatabase(Database):
 
     def store(self, key: bytes, value: Any, expireat: int | None = None) -> None:
         """Replaces whatever is at `key`."""
-        item = Item(value)
+        item: Any = Item(value)
         item.expireat = expireat
         self.notify_watch(key)
         self[key] = item
 
-    def expire_at(self, key: bytes, item: Item, expireat: int | None) -> None:
+    def expire_at(self, key: bytes, item: Any, expireat: int | None) -> None:
         """Sets or removes the expiry of an item that is there."""
         item.expireat = expireat
         self.schedule_expiry(key, expireat)

@@ -32,7 +32,10 @@ return function(err)
 end
 """
 
-_SANDBOX = b"""local raw, call, message_of, missing, host = ...
+_SANDBOX = b"""local globals, call, message_of, missing, host = ...
+local raw = {}
+for name, value in globals.pairs(globals) do raw[name] = value end
+for name in raw.pairs(raw) do globals[name] = nil end
 local error, rawget, rawset, setmetatable, setfenv = raw.error, raw.rawget, raw.rawset, raw.setmetatable, raw.setfenv
 local getinfo, sethook, loadstring, xpcall = raw.debug.getinfo, raw.debug.sethook, raw.loadstring, raw.xpcall
 
@@ -168,7 +171,9 @@ class Sandbox:
     """
 
     def __init__(self, call: Callable[[list[bytes]], Any], sha1hex: Callable[[bytes], bytes]) -> None:
-        self._lua = _LUA.LuaRuntime(encoding=None, unpack_returned_tuples=True, register_eval=False, register_builtins=False)
+        self._lua = _LUA.LuaRuntime(
+            encoding=None, unpack_returned_tuples=True, register_eval=False, register_builtins=False
+        )
         self._call = call
         self._sha1hex = sha1hex
         self._message: bytes = b""

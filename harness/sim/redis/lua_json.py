@@ -8,7 +8,17 @@ from typing import Any
 from harness.errors import NotSimulated
 from harness.sim.redis.lua_error import LuaError
 
-_ESCAPES = {0x22: '\\"', 0x5C: "\\\\", 0x2F: "\\/", 8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 127: "\\u007f"}
+_ESCAPES = {
+    0x22: '\\"',
+    0x5C: "\\\\",
+    0x2F: "\\/",
+    8: "\\b",
+    9: "\\t",
+    10: "\\n",
+    12: "\\f",
+    13: "\\r",
+    127: "\\u007f",
+}
 _ESCAPES |= {code: f"\\u{code:04x}" for code in range(32) if code not in _ESCAPES}
 _DEEPEST = 1000
 _SPARSE_RATIO = 2

@@ -86,7 +86,9 @@ class RedisNode:
 
     def flush(self) -> None:
         """All keys of all databases are lost; the server goes on."""
-        self._host.note("redis.flush", keys=sum(len(database.peek()) for database in self._keyspace.dbs.values()))
+        self._host.note(
+            "redis.flush", keys=sum(len(database.peek()) for database in self._keyspace.dbs.values())
+        )
         self._now(self._keyspace.flush)
 
     def down(self) -> None:

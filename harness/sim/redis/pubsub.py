@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from harness.sim.redis.borrowed import SimpleError, compile_pattern
+from harness.sim.redis.borrowed import compile_pattern
 from harness.sim.redis.command import not_simulated
 from harness.sim.redis.reply import Encoded, Push, encode
 
@@ -86,7 +86,7 @@ def punsubscribe(session: "Session", args: list[bytes]) -> Encoded:
 
 def pubsub_channels(session: "Session", args: list[bytes]) -> list[bytes]:
     if len(args) > 1:
-        raise SimpleError("ERR Unknown subcommand or wrong number of arguments for 'CHANNELS'. Try PUBSUB HELP.")
+        raise not_simulated([b"PUBSUB", b"CHANNELS", *args], "with several patterns")
     return [name for name in session.channels.channels if not args or compile_pattern(args[0]).match(name)]
 
 
@@ -109,15 +109,18 @@ def _subscribe(session: "Session", word: bytes, group: Group, args: list[bytes])
             # They are off in a fresh server: who waits for one relies on a configuration that is not modelled.
             raise not_simulated([word.upper(), name], "for keyspace events")
         session.channels.join(group, name, session)
-        messages.append(encode(Push([word, name, session.channels.count(session)]), session.resp))
+        messages.append(_confirmation(session, word, name))
     return Encoded(b"".join(messages))
 
 
 def _unsubscribe(session: "Session", word: bytes, group: Group, args: list[bytes]) -> Encoded:
+    names = args or joined(group, session)
     messages = []
-    for name in args or joined(group, session) or [None]:
-        if name is not None:
-            session.channels.part(group, name, session)
-        messages.append(encode(Push([word, name, session.channels.count(session)]), session.resp))
-    return Encoded(b"".join(messages))
+    for name in names:
+        session.channels.part(group, name, session)
+        messages.append(_confirmation(session, word, name))
+    return Encoded(b"".join(messages) or _confirmation(session, word, None))
 
+
+def _confirmation(session: "Session", word: bytes, name: bytes | None) -> bytes:
+    return encode(Push([word, name, session.channels.count(session)]), session.resp)

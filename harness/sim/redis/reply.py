@@ -69,7 +69,9 @@ def encode(value: Any, resp: int) -> bytes:
         return encode(value.encode(), resp)
     if isinstance(value, dict):
         pairs = [item for pair in value.items() for item in pair]
-        return b"".join([(b"%%%d\r\n" if resp == 3 else b"*%d\r\n") % _count(value, pairs, resp), *_all(pairs, resp)])
+        return b"".join(
+            [(b"%%%d\r\n" if resp == 3 else b"*%d\r\n") % _count(value, pairs, resp), *_all(pairs, resp)]
+        )
     if isinstance(value, list | tuple):
         return b"".join([_list_mark(value, resp), b"%d\r\n" % len(value), *_all(value, resp)])
     raise TypeError(f"a command of the simulated Redis returned {value!r}, which has no RESP form")

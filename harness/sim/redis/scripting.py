@@ -99,7 +99,7 @@ class Scripts:
             return _simple_error(error.decode("latin-1"))
         if isinstance(status, bytes):
             return SimpleString(status.replace(b"\r", b" ").replace(b"\n", b" "))
-        items = []
+        items: list[Any] = []
         while (item := value[len(items) + 1]) is not None:
             items.append(self._to_redis(item))
         return items

@@ -22,7 +22,7 @@ _WHILE_SUBSCRIBED = frozenset(
     {"ping", "subscribe", "unsubscribe", "psubscribe", "punsubscribe", "quit", "reset"}
 )
 _LEAVE_EMPTY = "v"
-_ARGUMENTS_FIRST = frozenset({"hincrby", "lpos", "zadd", "zrange", "zrevrange"})
+_ARGUMENTS_FIRST = frozenset({"hincrby", "lpos", "setrange", "zadd", "zrange", "zrevrange"})
 
 
 class ClientInfo:
@@ -35,11 +35,17 @@ class ClientInfo:
 class Session(BorrowedCommands):
     """The server's side of one connection."""
 
-    version = VERSION  # type: ignore[assignment]
-    server_type = "redis"  # type: ignore[assignment]
+    version = VERSION
+    server_type = "redis"
 
     def __init__(
-        self, wire: Wire, number: int, keyspace: Keyspace, waiters: "Waiters", channels: "Channels", scripts: "Scripts"
+        self,
+        wire: Wire,
+        number: int,
+        keyspace: Keyspace,
+        waiters: "Waiters",
+        channels: "Channels",
+        scripts: "Scripts",
     ) -> None:
         super().__init__()
         self.wire = wire
@@ -110,7 +116,9 @@ class Session(BorrowedCommands):
             value = command.run(self, args)
         except SimpleError as error:
             if command.is_newer(error.value, args):
-                raise not_simulated([command.name.encode(), *args], "with an option that is newer than 6.2") from None
+                raise not_simulated(
+                    [command.name.encode(), *args], "with an option that is newer than 6.2"
+                ) from None
             return error
         except NotSimulated:
             raise
@@ -143,7 +151,7 @@ class Session(BorrowedCommands):
         return result
 
     def _check_arguments(self, name: str, args: list[bytes]) -> None:
-        """Some commands read their arguments before they look at the key: raises what is wrong with them, if anything."""
+        """Raises what is wrong with the arguments, if anything: some commands read them before they look at the key."""
         database, self._db = self._db, VirtualDatabase(self.keyspace, self._db_num)
         try:
             self.borrow(name, args, quietly=True)

@@ -14,7 +14,8 @@ def as_json(item: Item, now_us: int) -> dict[str, object]:
     A stream is a list of `[id, {field: value}]`. ttl_us: microseconds until the key expires, None for never.
     """
     kind, value = _typed(item.value)
-    ttl_us = None if item.expireat is None else max(item.expireat * 1000 - now_us, 0)
+    expireat: int | None = item.expireat
+    ttl_us = None if expireat is None else max(expireat * 1000 - now_us, 0)
     return {"type": kind, "value": value, "ttl_us": ttl_us}
 
 

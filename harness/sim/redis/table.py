@@ -7,8 +7,18 @@ appears in a script of tests/sim/redis_scripts, which runs against a real redis-
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harness.sim.redis import blocking, connection, corrected, expiring, pubsub, scripting, server, streams, transactions
 from harness.errors import HarnessError
+from harness.sim.redis import (
+    blocking,
+    connection,
+    corrected,
+    expiring,
+    pubsub,
+    scripting,
+    server,
+    streams,
+    transactions,
+)
 from harness.sim.redis.command import CONTAINERS, Command, Reshape, Run
 from harness.sim.redis.reply import Elements
 
@@ -17,26 +27,25 @@ if TYPE_CHECKING:
 
 _BORROWED = {
     # strings and bits
-    "append": 3, "decr": 2, "get": 2, "getdel": 2, "getrange": 4, "getset": 3, "incr": 2, "incrby": 3,
-    "mget": -2, "setnx": 3, "setrange": 4, "strlen": 2, "substr": 4,
-    "bitcount": -2, "getbit": 3,     # keys
+    "append": 3, "bitcount": -2, "decr": 2, "get": 2, "getbit": 3, "getdel": 2, "getrange": 4, "getset": 3,
+    "incr": 2, "incrby": 3, "mget": -2, "setnx": 3, "setrange": 4, "strlen": 2, "substr": 4,
+    # keys
     "del": -2, "exists": -2, "keys": 2, "randomkey": 1, "rename": 3, "renamenx": 3, "type": 2, "unlink": -2,
     # hashes
-    "hdel": -3, "hexists": 3, "hget": 3, "hgetall": 2, "hincrby": 4, "hkeys": 2, "hlen": 2,
-    "hmget": -3, "hmset": -4, "hset": -4, "hsetnx": 4, "hstrlen": 3, "hvals": 2,
+    "hdel": -3, "hexists": 3, "hget": 3, "hgetall": 2, "hincrby": 4, "hkeys": 2, "hlen": 2, "hmget": -3,
+    "hmset": -4, "hset": -4, "hsetnx": 4, "hstrlen": 3, "hvals": 2,
     # lists
-    "linsert": 5, "llen": 2, "lpush": -3, "lpushx": -3, "lrange": 4,
-    "lrem": 4, "ltrim": 4, "rpoplpush": 3, "rpush": -3, "rpushx": -3,
+    "llen": 2, "lpush": -3, "lpushx": -3, "lrange": 4, "lrem": 4, "ltrim": 4, "rpoplpush": 3,
+    "rpush": -3, "rpushx": -3,
     # sets
     "scard": 2, "sdiff": -2, "sdiffstore": -3, "sinter": -2, "sinterstore": -3, "sismember": 3,
-    "smembers": 2, "smismember": -3, "srem": -3, "sunion": -2,
-    "sunionstore": -3,
+    "smembers": 2, "smismember": -3, "srem": -3, "sunion": -2, "sunionstore": -3,
     # sorted sets
-    "zcard": 2, "zcount": 4, "zinter": -3, "zinterstore": -4,
-    "zmscore": -3,     "zrangebyscore": -4, "zrank": 3, "zrem": -3, "zremrangebyrank": 4,
-    "zremrangebyscore": 4, "zrevrangebyscore": -4, "zrevrank": 3,     "zscore": 3, "zunion": -3, "zunionstore": -4,
+    "zcard": 2, "zcount": 4, "zinter": -3, "zinterstore": -4, "zmscore": -3,
+    "zrank": 3, "zrem": -3, "zremrangebyrank": 4, "zremrangebyscore": 4,
+    "zrevrank": 3, "zscore": 3, "zunion": -3, "zunionstore": -4,
     # streams
-    "xack": -4, "xlen": 2,     "xtrim": -4, "xgroup createconsumer": 5, "xgroup delconsumer": 5,
+    "xack": -4, "xlen": 2, "xtrim": -4, "xgroup createconsumer": 5, "xgroup delconsumer": 5,
     "xgroup destroy": 4, "xgroup setid": 5,
 }  # fmt: skip
 
@@ -56,6 +65,7 @@ _OWN: dict[str, tuple[int, Run]] = {
     "config get": (3, server.config_get),
     "copy": (-3, server.copy),
     "dbsize": (1, server.dbsize),
+    "decrby": (3, corrected.decrby),
     "discard": (1, transactions.discard),
     "echo": (2, connection.echo),
     "eval": (-3, scripting.eval_),
@@ -67,8 +77,20 @@ _OWN: dict[str, tuple[int, Run]] = {
     "flushdb": (-1, server.flushdb),
     "getex": (-2, expiring.getex),
     "hello": (-1, connection.hello),
+    "hincrbyfloat": (4, corrected.hincrbyfloat),
+    "hrandfield": (-2, corrected.hrandfield),
+    "hscan": (-3, corrected.hscan),
+    "incrbyfloat": (3, corrected.incrbyfloat),
     "info": (-1, server.info),
+    "lindex": (3, corrected.lindex),
+    "linsert": (5, corrected.linsert),
+    "lmove": (5, corrected.lmove),
+    "lpop": (-2, corrected.lpop),
+    "lpos": (-3, corrected.lpos),
+    "lset": (4, corrected.lset),
     "move": (3, server.move),
+    "mset": (-3, corrected.mset),
+    "msetnx": (-3, corrected.msetnx),
     "multi": (1, transactions.multi),
     "persist": (2, expiring.persist),
     "pexpire": (3, expiring.pexpire),
@@ -84,13 +106,21 @@ _OWN: dict[str, tuple[int, Run]] = {
     "punsubscribe": (-1, pubsub.punsubscribe),
     "quit": (-1, connection.quit_),
     "reset": (1, connection.reset),
+    "rpop": (-2, corrected.rpop),
+    "sadd": (-3, corrected.sadd),
+    "scan": (-2, corrected.scan),
     "script exists": (-2, scripting.script_exists),
     "script flush": (-2, scripting.script_flush),
     "script kill": (2, scripting.script_kill),
     "script load": (3, scripting.script_load),
     "select": (2, connection.select),
     "set": (-3, expiring.set_),
+    "setbit": (4, corrected.setbit),
     "setex": (4, expiring.setex),
+    "smove": (4, corrected.smove),
+    "spop": (-2, corrected.spop),
+    "srandmember": (-2, corrected.srandmember),
+    "sscan": (-3, corrected.sscan),
     "subscribe": (-2, pubsub.subscribe),
     "time": (1, server.time),
     "touch": (-2, server.touch),
@@ -98,60 +128,40 @@ _OWN: dict[str, tuple[int, Run]] = {
     "unsubscribe": (-1, pubsub.unsubscribe),
     "unwatch": (1, transactions.unwatch),
     "watch": (-2, transactions.watch),
-    "xread": (-4, blocking.xread),
-    "xreadgroup": (-7, blocking.xreadgroup),
-}
-
-_CORRECTED: dict[str, tuple[int, Run]] = {
-    "lset": (4, corrected.lset),
-    "lindex": (3, corrected.lindex),
-    "xdel": (-3, streams.xdel),
-    "zincrby": (4, corrected.zincrby),
-    "zadd": (-4, corrected.zadd),
-    "setbit": (4, corrected.setbit),
-    "smove": (4, corrected.smove),
-    "sadd": (-3, corrected.sadd),
-    "xrevrange": (-4, streams.xrevrange),
-    "xrange": (-4, streams.xrange),
-    "xgroup create": (-5, streams.xgroup_create),
-    "xpending": (-3, streams.xpending),
+    "xadd": (-5, streams.xadd),
     "xautoclaim": (-6, streams.xautoclaim),
     "xclaim": (-6, streams.xclaim),
-    "xadd": (-5, streams.xadd),
-    "zrevrange": (-4, corrected.zrevrange),
-    "zdiffstore": (-4, corrected.zdiffstore),
+    "xdel": (-3, streams.xdel),
+    "xgroup create": (-5, streams.xgroup_create),
+    "xpending": (-3, streams.xpending),
+    "xrange": (-4, streams.xrange),
+    "xread": (-4, blocking.xread),
+    "xreadgroup": (-7, blocking.xreadgroup),
+    "xrevrange": (-4, streams.xrevrange),
+    "zadd": (-4, corrected.zadd),
     "zdiff": (-3, corrected.zdiff),
-    "srandmember": (-2, corrected.srandmember),
-    "spop": (-2, corrected.spop),
-    "rpop": (-2, corrected.rpop),
-    "lpop": (-2, corrected.lpop),
-    "decrby": (3, corrected.decrby),
-    "hincrbyfloat": (4, corrected.hincrbyfloat),
-    "hrandfield": (-2, corrected.hrandfield),
-    "hscan": (-3, corrected.hscan),
-    "incrbyfloat": (3, corrected.incrbyfloat),
-    "lmove": (5, corrected.lmove),
-    "lpos": (-3, corrected.lpos),
-    "mset": (-3, corrected.mset),
-    "msetnx": (-3, corrected.msetnx),
-    "scan": (-2, corrected.scan),
-    "sscan": (-3, corrected.sscan),
+    "zdiffstore": (-4, corrected.zdiffstore),
+    "zincrby": (4, corrected.zincrby),
     "zlexcount": (4, corrected.zlexcount),
     "zpopmax": (-2, corrected.zpopmax),
     "zpopmin": (-2, corrected.zpopmin),
     "zrandmember": (-2, corrected.zrandmember),
     "zrange": (-4, corrected.zrange),
     "zrangebylex": (-4, corrected.zrangebylex),
+    "zrangebyscore": (-4, corrected.zrangebyscore),
     "zrangestore": (-5, corrected.zrangestore),
     "zremrangebylex": (4, corrected.zremrangebylex),
+    "zrevrange": (-4, corrected.zrevrange),
     "zrevrangebylex": (-4, corrected.zrevrangebylex),
+    "zrevrangebyscore": (-4, corrected.zrevrangebyscore),
     "zscan": (-3, corrected.zscan),
 }
 
 _NOT_IN_SCRIPTS = frozenset(
-    "auth blmove blpop brpop brpoplpush bzpopmax bzpopmin client config discard eval evalsha exec hello multi"
-    " psubscribe punsubscribe quit reset script subscribe unsubscribe unwatch watch".split()
-)
+    {"auth", "blmove", "blpop", "brpop", "brpoplpush", "bzpopmax", "bzpopmin", "client", "config", "discard", "eval",
+     "evalsha", "exec", "hello", "multi", "psubscribe", "punsubscribe", "quit", "reset", "script", "subscribe",
+     "unsubscribe", "unwatch", "watch"}
+)  # fmt: skip
 _SUBSCRIBING = frozenset({"subscribe", "unsubscribe", "psubscribe", "punsubscribe"})
 _NEVER_QUEUED = frozenset({"multi", "exec", "discard", "watch", "quit", "reset"})
 
@@ -180,9 +190,7 @@ def _as_set(value: object, _args: list[bytes]) -> object:
     return Elements(value) if isinstance(value, list) else value
 
 
-_RESHAPED: dict[str, Reshape] = {
-    name: _as_set for name in ("sdiff", "sinter", "smembers", "sunion")
-}
+_RESHAPED: dict[str, Reshape] = dict.fromkeys(("sdiff", "sinter", "smembers", "sunion"), _as_set)
 
 
 def _alone(_session: "Session", _args: list[bytes]) -> object:
@@ -195,7 +203,7 @@ def _commands() -> Iterator[Command]:
         yield _command(name, -2, _alone)
     for name, arity in _BORROWED.items():
         yield _command(name, arity, _borrowed(name))
-    for name, (arity, run) in (_OWN | _CORRECTED).items():
+    for name, (arity, run) in _OWN.items():
         yield _command(name, arity, run)
 
 
