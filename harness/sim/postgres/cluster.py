@@ -36,7 +36,9 @@ SETTINGS: Mapping[str, str] = {
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
-    "max_wal_size": "4GB",
+    "min_wal_size": "16MB",
+    "max_wal_size": "64MB",
+    "wal_init_zero": "off",
     "checkpoint_timeout": "1d",
     "bgwriter_lru_maxpages": "0",
     "shared_buffers": "16MB",
@@ -150,7 +152,13 @@ class PostgresCluster:
         arguments = [
             *("-D", str(self.folder / "data"), "-U", "postgres", "--auth=trust", "--encoding=UTF8"),
             *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-            *("--no-sync", "--no-data-checksums", "--no-instructions", "--allow-group-access"),
+            *(
+                "--wal-segsize=4",
+                "--no-sync",
+                "--no-data-checksums",
+                "--no-instructions",
+                "--allow-group-access",
+            ),
         ]
         identity = _identity()
         if identity is not None:

@@ -114,6 +114,9 @@ class Database:
         """Makes everything as it was after `schema_sql`: rows, their order, sequences and the catalogue."""
         self._leased.clear()
         self._ended.clear()
+        if not self.control.session.alive():  # another process made the database again
+            self._end_sessions()
+            self._open_control()
         if not self._pristine.reset(self.control):
             self._end_sessions()
             self._pristine.create_again()

@@ -14,11 +14,16 @@ from harness.sim.postgres.rewrite import rewrite
 from harness.sim.postgres.virtual import SCHEMA
 
 _PAGE = 8192
+_MOST_TOAST = 16 * _PAGE
+_MOST_HISTORY = 128 * _PAGE
+_DEFINITIONS, _HISTORY = 0, 1
+"""What the first two rows of a look are about, where the others have the id of a table or sequence."""
 _OURS = f"nspname in ('pg_catalog', 'information_schema', '{SCHEMA}') or nspname ~ '^pg_t'"
 
 _TABLES = f"""
 select c.oid::int8 as oid, format('%I.%I', nspname, relname) as name,
        paychaos_real_pg_indexes_size(c.oid) as index_bytes,
+       reltoastrelid::int8 as toast,
        (select count(*) from pg_index where indrelid = c.oid) as indexes,
        coalesce((select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
                  where attrelid = c.oid and attnum > 0 and not attisdropped and attgenerated = ''), '') as columns,
@@ -66,14 +71,16 @@ class _Table:
     oid: int
     name: str
     index_bytes: int
+    toast: int
     indexes: int
     columns: str
     referenced_by: list[int]
     seeded: bool
 
-    def is_small(self, size: int, index_bytes: int) -> bool:
+    def is_small(self, look: dict[str, int]) -> bool:
         """Whether DELETE and VACUUM leave it as new: one page, and no index that ever had to split its root."""
-        return size <= _PAGE and index_bytes <= self.index_bytes + self.indexes * _PAGE
+        most = self.index_bytes + self.indexes * _PAGE
+        return look["size"] <= _PAGE and look["index_size"] <= most and look["toast_size"] <= _MOST_TOAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,29 +161,33 @@ class Pristine:
 
     def _looking(self) -> str:
         """One statement that tells the sizes of every table, what was touched, and which sequences were used."""
+        columns = "as oid, 0::int8 as size, 0::int8 as index_size, 0::int8 as toast_size, is_called as used"
         looks = [
-            f"select 0 as oid, 0::int8 as size, 0::int8 as index_size, is_called as used from {SCHEMA}.definitions"
+            f"select {_DEFINITIONS} {columns} from {SCHEMA}.definitions",
+            f"select {_HISTORY}, paychaos_real_pg_table_size('{SCHEMA}.history'), 0, 0, true",
         ]
         for table in self._tables:
-            sizes = f"paychaos_real_pg_relation_size({table.oid}), paychaos_real_pg_indexes_size({table.oid})"
+            sizes = f"{_size(table.oid)}, paychaos_real_pg_indexes_size({table.oid}), {_size(table.toast)}"
             looks.append(f"select {table.oid}, {sizes}, {_touched(table)}")
         for sequence in self._sequences:
             new = f"({sequence.last_value}::int8, {sequence.is_called})"
             looks.append(
-                f"select {sequence.oid}, 0, 0, (last_value, is_called) is distinct from {new} from {sequence.name}"
+                f"select {sequence.oid}, 0, 0, 0, (last_value, is_called) is distinct from {new} from {sequence.name}"
             )
         return " union all ".join(looks)
 
     def reset(self, control: Control) -> bool:
         """Restores rows and sequences. False when the catalogue was changed and `create_again` is called for."""
         looks = {row["oid"]: row for row in control.rows(self._look)}
-        if looks[0]["used"]:
+        if looks[_DEFINITIONS]["used"]:
             return False
         touched = [table for table in self._tables if looks[table.oid]["used"]]
-        small = [t for t in touched if t.is_small(looks[t.oid]["size"], looks[t.oid]["index_size"])]
+        small = [t for t in touched if t.is_small(looks[t.oid])]
         big = self._with_referencing([table for table in touched if table not in small])
         small = [table for table in small if table not in big]
         self._empty(control, small, big)
+        if looks[_HISTORY]["size"] > _MOST_HISTORY:
+            control.session.run(f"truncate {SCHEMA}.history")
         seeded = [table for table in (*small, *big) if table.seeded]
         self._restore(control, seeded, [s for s in self._sequences if looks[s.oid]["used"]])
         return True
@@ -224,10 +235,14 @@ def _role(user: str) -> str:
     end $$"""
 
 
+def _size(oid: int) -> str:
+    return f"paychaos_real_pg_relation_size({oid})" if oid else "0"
+
+
 def _touched(table: _Table) -> str:
     """A table without rows of the schema was touched when it has a page; else when a row is not the restored one."""
     if not table.seeded:
-        return f"paychaos_real_pg_relation_size({table.oid}) > 0"
+        return f"{_size(table.oid)} > 0"
     restored = f"(select xmin from {SCHEMA}.seeded where oid = {table.oid})"
     seeds = f"(select count(*) from {SCHEMA}.seed_{table.oid})"
     untouched = f"count(*) filter (where xmax = 0 and xmin = {restored}) = {seeds} and count(*) = {seeds}"

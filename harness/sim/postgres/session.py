@@ -170,6 +170,14 @@ class Session:
         if self.clock is not None:
             self.clock.write((now_us, now_us, now_us))
 
+    def is_running(self) -> bool:
+        """Whether the real process is at work right now, so that asking what it waits for is no use; a hint only."""
+        try:
+            with open(f"/proc/{self.real_pid}/stat", "rb") as file:
+                return file.read(256).rpartition(b")")[2][:2] == b" R"
+        except OSError:
+            return False
+
     def stop(self) -> None:
         """Keeps the real process where it is: it waits for a lock, and may not go on unasked when it gets it."""
         kill(self.real_pid, signal.SIGSTOP)

@@ -140,7 +140,7 @@ create function pg_catalog."{name}"(digits int) returns {kind} stable parallel s
 
 
 def _field(at: int, size: int) -> str:
-    return f"paychaos_read('paychaos/' || paychaos_pid()::text, {at}, {size})"
+    return f"paychaos_read('paychaos/' || paychaos_real_pg_backend_pid()::text, {at}, {size})"
 
 
 _UUID = "overlay(overlay(md5(random()::text || random()::text || random()::text) placing '{version}' from 13)"
@@ -148,9 +148,11 @@ _VARIANT = "placing substr('89ab', 1 + floor(random() * 4)::int, 1) from 17)"
 
 TEMPLATE_SQL = f"""
 {_renames()}
-create function pg_catalog.paychaos_read(text, bigint, bigint) returns text
-  stable strict parallel safe language internal as 'pg_read_file_off_len';
-create function pg_catalog.paychaos_pid() returns int stable parallel safe language internal as 'pg_backend_pid';
+{_denials()}
+-- PostgreSQL's own function finds its code by its id; a copy would look it up by name, slowly, in every statement.
+update pg_proc set proname = 'paychaos_read', provolatile = 's', proparallel = 's'
+  where oid = 'pg_catalog.paychaos_real_pg_read_file(text, bigint, bigint)'::regprocedure;
+grant execute on function pg_catalog.paychaos_read(text, bigint, bigint) to public;
 
 create function pg_catalog.now() returns timestamptz stable parallel safe language sql
   return {_field(0, _STAMP)}::timestamptz;
@@ -178,8 +180,8 @@ create function pg_catalog.pg_sleep(seconds float8) returns void volatile strict
 begin
   if seconds > 0 then
     raise info using errcode = '{SLEEPING}', message = seconds::text;
-    perform pg_advisory_lock_shared({SLEEP_LOCK_CLASS}, paychaos_pid());
-    perform pg_advisory_unlock_shared({SLEEP_LOCK_CLASS}, paychaos_pid());
+    perform pg_advisory_lock_shared({SLEEP_LOCK_CLASS}, paychaos_real_pg_backend_pid());
+    perform pg_advisory_unlock_shared({SLEEP_LOCK_CLASS}, paychaos_real_pg_backend_pid());
   end if;
 end $$;
 create function pg_catalog.pg_sleep_for(interval) returns void volatile strict language sql
@@ -209,7 +211,6 @@ begin
 end $$;
 create function pg_catalog.uuidv7() returns uuid volatile parallel restricted language sql
   return uuidv7(null::interval);
-{_denials()}
 
 create schema {SCHEMA};
 create table {SCHEMA}.statistics (
@@ -219,12 +220,19 @@ create sequence {SCHEMA}.definitions;
 
 create sequence {SCHEMA}.changes;
 create table {SCHEMA}.history (change bigint, line text, relation oid, op text, before json, after json);
-create function {SCHEMA}.record() returns trigger language plpgsql security definer as $$
+create function {SCHEMA}.record() returns trigger language plpgsql security definer
+  set plan_cache_mode = force_generic_plan as $$
+declare
+  line text := {_field(0, _CLIENT_AT + _CLIENT_BYTES)};
 begin
-  insert into {SCHEMA}.history values (
-    nextval('{SCHEMA}.changes'), {_field(0, _CLIENT_AT + _CLIENT_BYTES)}, tg_relid, tg_op,
-    case when tg_op in ('UPDATE', 'DELETE') then row_to_json(old) end,
-    case when tg_op in ('INSERT', 'UPDATE') then row_to_json(new) end);
+  if tg_op = 'INSERT' then
+    insert into {SCHEMA}.history values (nextval('{SCHEMA}.changes'), line, tg_relid, tg_op, null, row_to_json(new));
+  elsif tg_op = 'UPDATE' then
+    insert into {SCHEMA}.history values (
+      nextval('{SCHEMA}.changes'), line, tg_relid, tg_op, row_to_json(old), row_to_json(new));
+  else
+    insert into {SCHEMA}.history values (nextval('{SCHEMA}.changes'), line, tg_relid, tg_op, row_to_json(old), null);
+  end if;
   return null;
 end $$;
 create function {SCHEMA}.watch(watched oid) returns void language plpgsql security definer as $$

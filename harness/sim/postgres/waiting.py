@@ -15,7 +15,7 @@ from harness.sim.postgres.session import Answer
 from harness.sim.service import Host
 
 _DEADLOCK_TIMEOUT_US = 1_000_000
-_POLLS_MS = (1, 1, 2, 2, 4, 4, 8, 8, *[20] * 3_000)  # a minute in all
+_POLLS_MS = (*[1] * 100, *[10] * 100, *[100] * 600)  # a minute in all
 
 _BY_USER: dict[str, str] = {}
 _LOCK_TIMEOUT = {"C": "55P03", "M": "canceling statement due to lock timeout"}
@@ -46,7 +46,7 @@ class WaitingRoom:
             answer = session.poll(milliseconds)
             if answer is not None:
                 return answer
-            if self._database.control.waiting([session.real_pid]):
+            if not session.is_running() and self._database.control.waiting([session.real_pid]):
                 return None
         raise PostgresUnavailable(
             f"a query of {client.name} ran for a minute. The simulated PostgreSQL answers in no time: make it smaller."
