@@ -23,7 +23,7 @@ from harness.pool import WORKER_COMMAND, Emitted, Failed, Finished, Pool, Reply
 from harness.realtime import monotonic_us
 from harness.recorder import Recorder
 from harness.schedule import Schedule
-from harness.story import story_of
+from harness.telling import story_of
 from harness.words import in_one_line
 from results.store import FAILURES
 from results.summary import CampaignSummary

@@ -9,7 +9,7 @@ from harness.errors import HarnessError
 from harness.events import RunFinished, event_from_json
 from harness.job import Job, ReplayJob
 from harness.pool import WORKER_COMMAND, Emitted, Failed, Pool
-from harness.story import Telling, telling_from_json
+from harness.telling import Telling, telling_from_json
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from harness.job import Job, SearchJob, Subject
 from harness.pool import WORKER_COMMAND, Emitted, Failed, Pool
 from harness.recorder import STORY_ENDING, as_text
 from harness.scenario import Scenario
-from harness.story import story_of
 from harness.target import Target
+from harness.telling import story_of
 from results.report import plan_lines, reproduction
 from results.story import render_story, story_to_json
 from results.summary import FailureSummary

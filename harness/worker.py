@@ -25,8 +25,8 @@ from harness.job import Job, ReplayJob, SearchJob, job_from_json
 from harness.plan import Plan, plan_from_json
 from harness.run import Run
 from harness.scenario import Scenario
-from harness.story import tell
 from harness.target import Target
+from harness.telling import tell
 from results.text import seconds
 
 
