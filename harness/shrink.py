@@ -32,6 +32,9 @@ TIMES = 3
 HELD_US = 30_000_000
 """About as long as a world holds a message for a constraint that cannot be met."""
 
+LONG_US = 1_000_000
+"""A message that was held this long met time-outs, not another message."""
+
 MAX_REMOVALS = 8
 MAX_INPUT_RUNS = 30
 
@@ -171,14 +174,14 @@ class _Shrinker:
         return _with_parts(plan, ddmin(parts, lambda kept: self._fails(_with_parts(plan, kept))))
 
     def _with_delays(self, plan: Plan) -> Plan:
-        """A constraint that held its message in vain becomes a delay: the wait was what mattered, not the order."""
+        """A constraint that held its message for long, or in vain, becomes a delay if that shows the failure too:
+        then the wait was what mattered, not the order."""
         run = self._run(plan)
-        for index in run.infeasible if run is not None else ():
-            idle = plan.constraints[index]
-            kind = "late_reply" if parse_name(idle.after).is_reply else "late_request"
+        for constraint in _long_waits(run) if run is not None else ():
+            kind = "late_reply" if parse_name(constraint.after).is_reply else "late_request"
             delayed = plan.with_(
-                faults=(*plan.faults, fault(kind, idle.after, delay_us=HELD_US)),
-                constraints=tuple(item for item in plan.constraints if item != idle),
+                faults=(*plan.faults, fault(kind, constraint.after, delay_us=HELD_US)),
+                constraints=tuple(item for item in plan.constraints if item != constraint),
             )
             if self._fails(delayed):
                 return self._with_delays(delayed)
@@ -236,6 +239,16 @@ class _Shrinker:
     def _nearest_pass(self, plan: Plan) -> Plan | None:
         passing = [run.plan for run in self._runs.values() if run.verdict == "pass"]
         return min(passing, key=lambda other: _distance(plan, other), default=None)
+
+
+def _long_waits(run: Run) -> list[Constraint]:
+    """The constraints that could not be met, and those whose message was held longer than callers wait."""
+    waits_us = {str(item.name): item.at_us - item.sent_us for item in run.deliveries}
+    return [
+        constraint
+        for index, constraint in enumerate(run.plan.constraints)
+        if index in run.infeasible or waits_us.get(constraint.after, 0) >= LONG_US
+    ]
 
 
 def _with_parts(plan: Plan, parts: Sequence[Part]) -> Plan:

@@ -190,3 +190,15 @@ def test_a_node_that_speaks_first_owes_nothing_to_what_it_hears():
         (90, 91, "worker>store POST /put#1"),
     )
     assert pairs(deliveries) == [("api>store POST /put#1", "worker>store POST /put#1")]
+
+
+def test_a_process_that_asks_one_question_at_a_time_is_one_thread_even_across_its_naps():
+    deliveries = run(
+        (0, 1, "worker>queue POST /poll#1"),
+        (1, 2, "worker>queue POST /poll#1.reply"),
+        (2, 3, "worker>store POST /put#1"),
+        (3, 4, "worker>store POST /put#1.reply"),
+        (900, 901, "worker>queue POST /poll#2"),
+        (901, 902, "worker>queue POST /poll#2.reply"),
+    )
+    assert pairs(deliveries) == []
