@@ -1,12 +1,14 @@
 """Placing an order: claim, charge, settle. Any process may die at any point, any answer may be lost.
 
-1. The claim (claim.py) commits key, order and attempt together. Crash before it: nothing happened. Crash
-after it: the attempt is open, and the worker finds it when its lease is over. 2. The provider is asked to
-charge under the attempt's own key (payments.py). Crash before, during or after: the attempt is still open,
-and the worker asks again under the same key. 3. The outcome is settled (settlement.py): the order is paid or
-failed and the answer stored, or nothing changed. A webhook or the worker may have settled it before; then
-their stored answer is ours. 4. Without an outcome the customer is told 202 "processing", the attempt is due
-for the worker at once, and a retry with the same key gets the final answer as soon as there is one.
+1. The claim (claim.py) commits key, order and attempt together. Crash before it: nothing happened. Crash after it:
+   the attempt is open, and the worker finds it when its lease is over.
+2. The provider is asked to charge under the attempt's own key (payments.py). Crash before, during or after: the
+   attempt is still open; the worker searches for the charge and, if there is none, asks again under the same key.
+3. The outcome is settled (settlement.py): the order is paid or failed and the answer stored, or nothing changed.
+   A webhook or the worker may have settled it before; then their stored answer is ours.
+4. Without an outcome the customer is told 202 "processing", the attempt is due for the worker at once, and a retry
+   with the same key gets the final answer as soon as there is one.
+5. The answer is cached only now. Crash before or after: a retry reads it from PostgreSQL.
 """
 
 import logging

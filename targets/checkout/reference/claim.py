@@ -2,11 +2,11 @@
 
 CLAIM is one statement and so one transaction, and it decides by rows that it locks or creates:
 
-1. requests for one order meet at its row: the second waits, then finds the order taken and claims nothing; 2.
-requests with one key for different orders meet at the key's row: the second fails as a whole (unique); 3. the
-attempt and its provider key are committed with the claim, before anybody talks to the provider; 4. when the
-statement's answer is lost, it is run again with the same attempt id; EXPLAIN then shows our own attempt under
-the key, so we carry on. If we crash instead, the worker finds the attempt when it is due.
+1. requests for one order meet at its row: the second waits, then finds the order taken and claims nothing;
+2. requests with one key for different orders meet at the key's row: the second fails as a whole (unique);
+3. the attempt and its provider key are committed with the claim, before anybody talks to the provider;
+4. when the statement's answer is lost, it is run again with the same attempt id; EXPLAIN then shows our own attempt
+   under the key, so we carry on. If we crash instead, the worker finds the attempt when it is due.
 """
 
 import time

@@ -1,14 +1,13 @@
 """Talking to the provider about one attempt.
 
-Every call that moves money carries an idempotency key that was committed to PostgreSQL before the call, so
-any process may repeat it at any time: the provider executes it once. What comes back is an Outcome, never an
-exception:
+Every call that moves money carries an idempotency key that was committed to PostgreSQL before the call, so any
+process may repeat it at any time: the provider executes it once. What comes back is an Outcome, never an exception:
 
-1. an answer with an outcome is Paid or Declined; 2. no answer, a conflict (409), a rate limit (429), a server
-error: Unknown. The charge may exist; 3. so whoever looks at the attempt next first searches the provider's
-payments for it, by metadata, and only then charges again, under the same key. The search sees what a stored
-500 hides, and a payment whose key was lost; 4. a request that is still on its way meets the key, whenever it
-arrives.
+1. an answer with an outcome is Paid or Declined;
+2. no answer, a conflict (409), a rate limit (429), a server error: Unknown. The charge may exist;
+3. so whoever looks at the attempt next first searches the provider's payments for it, by metadata, and only then
+   charges again, under the same key. The search sees what a stored 500 hides, and a payment whose key was lost;
+4. a request that is still on its way meets the key, whenever it arrives.
 """
 
 import asyncio

@@ -1,9 +1,14 @@
 """Finishing attempts whose outcome is unknown, and giving money back.
 
-An attempt is looked at when it is due: its request crashed or got no answer, it must be refunded, or it was
-given up and is watched. TAKE_DUE moves its due time before anything else, so a second worker leaves it alone
-and a crash only delays it. Nothing here depends on having been the only one: every call to the provider is
-idempotent and every result is settled under the attempt's lock.
+1. An attempt is looked at when it is due: its request crashed or got no answer, it must be refunded, or it was given
+   up and is watched. TAKE_DUE moves its due time before anything else, so a second worker leaves it alone, and a
+   crash from here on only delays it.
+2. Nothing depends on having been the only one: every call to the provider is idempotent, and every result is settled
+   under the attempt's lock.
+3. Silence never ends an attempt; it is asked about until the provider answers. Only server errors, several times, and
+   a list of payments without it do (Abandoned). Should its money appear after all, a webhook or the watch sends it
+   back.
+4. A refund that was made and not recorded is found again: the provider answers "already refunded".
 """
 
 import logging

@@ -1,16 +1,15 @@
 """The one transaction that turns news about a payment into a paid, failed or refunded order.
 
-The answer of the provider, a webhook and the worker's reconciliation all end here, in any order, any number
-of times:
+The provider's answer, a webhook and the worker's reconciliation all end here, in any order, any number of times:
 
-1. the attempt, its order and its idempotency key are locked in one statement, so news about one order queue
-   up;
+1. the attempt, its order and its idempotency key are locked in one statement, so news about one order queue up;
 2. ``decide`` compares the news with the state found under the lock; what is old or repeated changes nothing;
 3. stock, order, attempt, outbox event and the customer's final answer are written together, or not at all;
-4. when the commit's own answer is lost, running the transaction again finds the work done (2) or does it.
+4. when the commit's own answer is lost, running the transaction again finds the work done (2) or does it;
+5. a process that dies or hangs inside loses its session, its locks and its work; the attempt is still due.
 
-A webhook's event id is inserted first in the same transaction: a crash before the commit forgets the event as
-well as its work, and the provider delivers it again.
+A webhook's event id is inserted first in the same transaction: a crash before the commit forgets the event as well as
+its work, and the provider delivers it again. Locks are always taken in the order attempt, order, key, stock.
 """
 
 import logging

@@ -1,12 +1,12 @@
 """Events of the provider. A webhook is a hint that may come early, late, twice, out of order or never.
 
-1. An event that is not authentic is refused; one that says nothing about money, or is old news for its
-attempt, is acknowledged and forgotten. States only move forward, so what is old news stays old. 2. A payment
-that succeeded is final at the provider: that snapshot is taken at its word. Any other snapshot may be out of
-date: the payment is fetched as it is now, before the transaction and never under a lock. 3. The event's id
-and its work are committed together (settlement.py), then it is acknowledged. Until then the answer is 5xx and
-the provider delivers again. 4. An event without an outcome is acknowledged: the attempt has a due time, and
-the worker will ask.
+1. An event that is not authentic is refused. One that says nothing about money, or is old news for its attempt, is
+   acknowledged and forgotten: states only move forward, so what is old news stays old.
+2. A payment that succeeded is final at the provider: that snapshot is taken at its word. Any other snapshot may be
+   out of date: the payment is fetched as it is now, before the transaction and never under a lock.
+3. The event's id and its work are committed together (settlement.py), then it is acknowledged. Until then the answer
+   is 5xx and the provider delivers again. A crash after the commit means one more delivery, which is old news (1).
+4. An event without an outcome is acknowledged: the attempt has a due time, and the worker will ask.
 """
 
 import logging
