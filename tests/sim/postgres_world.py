@@ -1,13 +1,13 @@
 """A world for the PostgreSQL node alone: virtual time, wires that keep what they got, and asyncpg-like clients."""
 
+import atexit
 import heapq
 import struct
 from collections.abc import Callable
+from functools import cache
 from random import Random
 
-from harness.sim.postgres import messages
-from harness.sim.postgres.database import Database
-from harness.sim.postgres.node import PostgresNode
+from harness.sim.postgres import Database, PostgresCluster, PostgresNode, messages
 
 START_US = 1_790_000_000_000_000
 """2026-09-21 14:13:20 UTC."""
@@ -59,7 +59,8 @@ class FakeWire:
         self.aborted = False
 
     def reply(self, data: bytes) -> None:
-        assert not self.closed and not self.aborted
+        assert not self.closed, "a reply after the connection ended"
+        assert not self.aborted, "a reply after the connection broke"
         self.replies.append(data)
 
     def push(self, data: bytes) -> None:
@@ -73,48 +74,71 @@ class FakeWire:
 
 
 class Link:
-    """One connection to the node; `send` gives the reply, or None while the query waits."""
+    """One connection to the node. What was sent is answered at once, or later (`late`)."""
 
     def __init__(self, world: "PostgresWorld", name: str, **settings: str) -> None:
         self.world = world
         self.wire = FakeWire(name)
         self.conversation = world.node.conversation()
+        self._seen = 0
         world.node.opened(self.wire)
-        self.startup = self.raw(messages.startup({"user": "app", "database": "app", **settings}))
+        self.startup = self.raw(
+            messages.startup({"user": "app", "database": world.database.name, **settings})
+        )
 
     def raw(self, data: bytes) -> bytes | None:
-        before = len(self.wire.replies)
+        """Sends bytes; what is answered inside the call, or None."""
+        self._seen = len(self.wire.replies)
         for frame in self.conversation.from_client(data):
             self.world.node.received(self.wire, frame)
-        return b"".join(self.wire.replies[before:]) if len(self.wire.replies) > before else None
+        return self._new()
+
+    def _new(self) -> bytes | None:
+        new = self.wire.replies[self._seen :]
+        self._seen = len(self.wire.replies)
+        return b"".join(new) if new else None
 
     def send(self, sql: str) -> "Reply | None":
+        """A simple query; None while it waits."""
         data = self.raw(messages.query(sql))
         return None if data is None else Reply(data)
 
     def ask(self, sql: str) -> "Reply":
+        """A simple query that must be answered at once."""
         reply = self.send(sql)
         assert reply is not None, f"{sql!r} waits"
         return reply
 
-    def extended(self, sql: str, *values: str, name: str = "") -> "Reply | None":
-        """As drivers do it: Parse, Bind, Describe, Execute, Sync in one group."""
-        statement = name.encode() + b"\0"
-        bound = b"".join(struct.pack("!i", len(value)) + value.encode() for value in values)
-        data = self.raw(
-            messages.message(b"P", statement + sql.encode() + b"\0" + struct.pack("!h", 0))
-            + messages.message(
-                b"B", b"\0" + statement + struct.pack("!hh", 0, len(values)) + bound + struct.pack("!h", 0)
-            )
-            + messages.message(b"D", b"P\0")
-            + messages.message(b"E", b"\0" + struct.pack("!i", 0))
-            + messages.message(b"S", b"")
-        )
+    def late(self) -> "Reply | None":
+        """What has been answered since the last call, or None."""
+        data = self._new()
         return None if data is None else Reply(data)
 
-    def late(self) -> "Reply | None":
-        """The last reply that came, if any has come since the previous call to `late` or a `send`."""
-        return Reply(self.wire.replies[-1]) if self.wire.replies else None
+    def close(self) -> None:
+        """The client dies."""
+        self.world.node.closed(self.wire)
+
+
+def parse(sql: str, name: str = "") -> bytes:
+    return messages.message(b"P", f"{name}\0{sql}\0".encode() + struct.pack("!h", 0))
+
+
+def bind(*values: str, name: str = "", portal: str = "") -> bytes:
+    bound = b"".join(struct.pack("!i", len(value.encode())) + value.encode() for value in values)
+    head = f"{portal}\0{name}\0".encode() + struct.pack("!hh", 0, len(values))
+    return messages.message(b"B", head + bound + struct.pack("!h", 0))
+
+
+def describe(name: str = "", what: str = "S") -> bytes:
+    return messages.message(b"D", f"{what}{name}\0".encode())
+
+
+def execute(portal: str = "", limit: int = 0) -> bytes:
+    return messages.message(b"E", f"{portal}\0".encode() + struct.pack("!i", limit))
+
+
+SYNC = messages.message(b"S", b"")
+FLUSH = messages.message(b"H", b"")
 
 
 class Reply:
@@ -170,5 +194,30 @@ class PostgresWorld:
         self.database = database
         self.node = PostgresNode(self.host, database)
 
+    def __enter__(self) -> "PostgresWorld":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.node.finish()
+
     def link(self, name: str = "api", **settings: str) -> Link:
         return Link(self, name, **settings)
+
+
+@cache
+def cluster() -> PostgresCluster:
+    """The server that all tests of this process share."""
+    server = PostgresCluster()
+    server.start()
+    atexit.register(server.stop)
+    return server
+
+
+_made: dict[str, Database] = {}
+
+
+def database(schema_sql: str) -> Database:
+    """A database of the shared server with this schema; the same one for the same schema."""
+    if schema_sql not in _made:
+        _made[schema_sql] = Database(cluster(), schema_sql, name=f"app{len(_made)}")
+    return _made[schema_sql]

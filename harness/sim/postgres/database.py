@@ -42,7 +42,8 @@ class Database:
         self.name = name
         self.user = user
         self._idle: dict[bytes, list[Session]] = {}
-        self._leased: dict[bytes, int] = {}
+        self._demand: dict[bytes, int] = {}
+        self._leased: list[Session] = []
         self._ended: list[int] = []
         self._pristine = Pristine(cluster, name, user)
         self._pristine.create(schema_sql, created_us)
@@ -60,7 +61,12 @@ class Database:
 
     def lease(self, packet: bytes) -> Session:
         """A clean session for a client's start-up packet. Raises `SessionClosed` with the server's refusal."""
-        self._leased[packet] = self._leased.get(packet, 0) + 1
+        self._demand[packet] = self._demand.get(packet, 0) + 1
+        session = self._take(packet) or self._open(packet)
+        self._leased.append(session)
+        return session
+
+    def _take(self, packet: bytes) -> Session | None:
         idle = self._idle.get(packet, [])
         while idle:
             session = idle.pop()
@@ -68,7 +74,7 @@ class Database:
                 session.forget_clock()
                 return session
             session.drop()
-        return self._open(packet)
+        return None
 
     def _open(self, packet: bytes) -> Session:
         parameters = timeouts.of_startup(messages.startup_parameters(packet))
@@ -83,6 +89,7 @@ class Database:
         for _, session in leased:
             session.send(_CLEAN)
         for packet, session in leased:
+            self._leased.remove(session)
             if session.broken or not _is_clean(session):
                 session.drop()
             else:
@@ -90,7 +97,7 @@ class Database:
 
     def demand(self) -> dict[bytes, int]:
         """How many sessions each start-up packet asked for since the last `reset`: what `warm` is worth."""
-        return dict(self._leased)
+        return dict(self._demand)
 
     def warm(self, demand: Mapping[bytes, int]) -> None:
         """Opens sessions ahead, so that no run pays for them."""
@@ -103,16 +110,16 @@ class Database:
                     break
 
     def _drop_sessions(self) -> None:
-        for sessions in self._idle.values():
-            for session in sessions:
-                session.drop()
+        for session in (*self._leased, *(session for idle in self._idle.values() for session in idle)):
+            session.drop()
+        self._leased.clear()
         self._idle.clear()
 
     # --- state
 
     def reset(self) -> None:
         """Makes everything as it was after `schema_sql`: rows, their order, sequences and the catalogue."""
-        self._leased.clear()
+        self._demand.clear()
         self._ended.clear()
         if not self.control.session.alive():  # another process made the database again
             self._end_sessions()

@@ -225,7 +225,7 @@ class Pristine:
         for sequence in sequences:
             value = f"{sequence.last_value}, {sequence.is_called}"
             statements.append(f"select setval({sequence.oid}::regclass, {value})")
-        statements.append(_RESTORE_STATISTICS)
+        statements += [f"select setval('{SCHEMA}.changes', 1, false)", _RESTORE_STATISTICS]
         control.pipeline([";".join(statements)])
 
 

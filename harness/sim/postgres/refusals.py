@@ -89,7 +89,7 @@ def _of_words(words: list[str]) -> NotSimulated | None:
         if word in _SYSTEM_COLUMNS and before != "as":
             return NotSimulated(
                 f"the system column {word}",
-                "Transaction ids differ from run to run: use a version column of your own.",
+                "Transaction ids differ from run to run: use a sequence or a column of your own.",
             )
         if word.startswith("pg_stat_") or word in _LOOKS:
             return NotSimulated(
