@@ -20,6 +20,7 @@ class Answer:
         self.at_us = respond.at_us
         self.lost = respond.response is None
         self.dropped = respond.drop
+        self.fired = respond.fired
         self.cut = respond.cut
         self.status = respond.response.status if respond.response else 0
         self.raw = respond.response.body if respond.response else b""
