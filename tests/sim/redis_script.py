@@ -101,7 +101,7 @@ def play_simulated(script: Script, resp: int) -> list[bytes]:
 
 
 def play_real(script: Script, resp: int, server: RealServer, expected: list[bytes]) -> list[bytes]:
-    """What a real Redis sends at each line; it is given time for as many values as are expected, and checked for more."""
+    """What a real Redis sends at each line: as many values as are expected, and at the end nothing more."""
     clients: dict[str, RealClient] = {}
     with RealClient(server) as control:
         control.ask("FLUSHALL")

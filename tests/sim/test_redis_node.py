@@ -1,5 +1,8 @@
 """The simulated Redis as a node: virtual time, determinism, faults, and what it refuses."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from random import Random
 
@@ -11,6 +14,13 @@ from harness.sim.redis.borrowed import ExpiringMembersSet
 from tests.sim.redis_bench import START_US, HandHost, SimulatedClient, command
 
 SECOND_US = 1_000_000
+
+_PLAY_ALL_SCRIPTS = """
+import hashlib
+from tests.sim.redis_script import load_scripts, play_simulated
+heard = [play_simulated(script, 2) for script in load_scripts()]
+print(hashlib.sha256(repr(heard).encode()).hexdigest())
+"""
 
 
 def make(seed: int = 1) -> tuple[HandHost, RedisNode, SimulatedClient]:
@@ -364,3 +374,18 @@ def test_two_nodes_in_one_process_keep_apart() -> None:
     assert second.ask("DBSIZE") == b":0\r\n"
     assert second.ask("SADD", "s", "a") == b":1\r\n"
     assert first.ask("GET", "k") == b"$-1\r\n"
+
+
+def test_answers_do_not_depend_on_the_hash_seed() -> None:
+    """All command scripts, played in two processes whose sets of bytes have another order."""
+    plays = [
+        subprocess.Popen(
+            [sys.executable, "-c", _PLAY_ALL_SCRIPTS],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            stdout=subprocess.PIPE,
+        )
+        for seed in ("1", "2")
+    ]
+    digests = [play.communicate(timeout=50)[0] for play in plays]
+    assert digests[0] == digests[1]
+    assert len(digests[0]) == 65

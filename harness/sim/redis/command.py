@@ -59,9 +59,9 @@ class Command:
 
 def unknown_subcommand(words: list[bytes]) -> SimpleError:
     """What 6.2 says about a subcommand that it does not have."""
-    sub = words[1].decode("latin-1")
+    container, sub = (word.decode("utf-8", "surrogateescape") for word in words[:2])
     return SimpleError(
-        f"ERR Unknown subcommand or wrong number of arguments for '{sub}'. Try {words[0].decode('latin-1').upper()} HELP."
+        f"ERR Unknown subcommand or wrong number of arguments for '{sub}'. Try {container.upper()} HELP."
     )
 
 

@@ -33,6 +33,7 @@ class RedisNode:
         self._down = False
         self._sessions: dict[Wire, Session] = {}
         self._backlog: dict[Session, list[list[bytes]]] = {}
+        self._unblocked: list[Session] = []
         self._last_number = 0
         self._empty()
 
@@ -130,11 +131,13 @@ class RedisNode:
         self._keyspace = Keyspace(self._waiters.key_changed, self._key_expired)
 
     def _now(self, work: Callable[[], None]) -> None:
-        """Runs `work` at the present virtual time, and serves those who waited for what it did."""
+        """Runs `work` at the present virtual time, serves those who waited for what it did, and lets them go on."""
 
         def worked() -> None:
             work()
             self._waiters.serve()
+            while self._unblocked:
+                self._go_on(self._unblocked.pop(0))
 
         now_us = self._host.now_us
         self._keyspace.set_time(now_us)
@@ -149,13 +152,18 @@ class RedisNode:
             session.wire.close()
 
     def _answer(self, session: Session, value: Any) -> None:
-        """Ends a blocking command, and goes on with what its client has sent in the meantime."""
+        """Ends a blocking command."""
         session.wire.reply(encode(value, session.resp))
-        for words in self._backlog.pop(session, []):
-            if session in self._waiters.parked:
-                self._backlog.setdefault(session, []).append(words)
-            elif session.wire in self._sessions:
-                self._execute(session, words)
+        self._unblocked.append(session)
+
+    def _go_on(self, session: Session) -> None:
+        """Executes what a client has sent while it was blocked, up to the next command that blocks it."""
+        backlog = self._backlog.pop(session, [])
+        while backlog and session.wire in self._sessions and session not in self._waiters.parked:
+            self._execute(session, backlog.pop(0))
+            self._waiters.serve()
+        if backlog and session.wire in self._sessions:
+            self._backlog[session] = backlog
 
     def _later(self, delay_us: int, callback: Callable[[], None]) -> Timer:
         return self._host.call_later(delay_us, lambda: self._now(callback))
