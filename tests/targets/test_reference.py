@@ -10,7 +10,7 @@ import pytest
 from targets.checkout.reference.attempt import Outcome, Paid
 from targets.checkout.reference.outbox import publish
 from targets.checkout.reference.settlement import settle
-from targets.checkout.reference.transactions import in_transaction
+from targets.checkout.reference.transactions import in_transaction, on_connection
 from targets.checkout.reference.webhook import receive
 from tests.targets.shop import BROKEN, LOST, Shop, open_shop
 
@@ -261,7 +261,7 @@ async def test_an_event_that_is_published_again_by_force_reaches_nobody_twice(sh
     await shop.buy("o-1", "k-1")
     for _ in range(2):
         await shop.pool.execute("update outbox set published_at = null")
-        await in_transaction(shop.pool, lambda connection: publish(connection, 1))
+        await on_connection(shop.pool, lambda connection: publish(connection, 1))
     assert await shop.effects("o-1") == (1, 1, 1)
 
 

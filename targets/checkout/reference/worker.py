@@ -11,7 +11,7 @@ from targets.checkout.provider import open_stripe
 from targets.checkout.reference.outbox import publish
 from targets.checkout.reference.payments import Payments
 from targets.checkout.reference.reconciliation import reconcile
-from targets.checkout.reference.transactions import in_transaction
+from targets.checkout.reference.transactions import on_connection
 from targets.checkout.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ async def one_thing(pool: Pool, payments: Payments, kind: str, id: str) -> None:
     """Does one thing; whatever goes wrong, the others are not kept waiting, and it is due again."""
     try:
         if kind == "event":
-            await in_transaction(pool, lambda connection: publish(connection, int(id)))
+            await on_connection(pool, lambda connection: publish(connection, int(id)))
         else:
             await reconcile(pool, payments, id)
     except TRANSIENT as error:
