@@ -9,7 +9,7 @@ import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from harness.catalogue import Catalogue
 from harness.errors import HarnessError, UsageError
 from harness.events import FailureShrunk, event_from_json
 from harness.findings import Findings
-from harness.job import Job, ReplayJob, SearchJob, Subject
+from harness.job import Job, ReplayJob, SearchJob, Subject, World
 from harness.pool import WORKER_COMMAND, Emitted, Failed, Finished, Pool, Reply
 from harness.realtime import monotonic_us
 from harness.recorder import Recorder
@@ -26,6 +26,7 @@ from harness.schedule import Schedule
 from harness.telling import story_of
 from harness.words import in_one_line
 from results.store import FAILURES
+from results.story import Story
 from results.summary import CampaignSummary
 
 CANARY = Subject("canary", "default", "canary")
@@ -88,8 +89,9 @@ class Campaign:
             now_us=monotonic_us,
             runs=assignment.runs,
             seconds=assignment.seconds,
-            jobs_first=[canary_job(assignment.seed)],
+            jobs_first=[canary_job(assignment.seed, assignment.subjects[0].world)],
         )
+        self._stories: list[Story] = []
         self._recorder = recorder
         self._watcher = watcher
         self._command = command
@@ -119,7 +121,9 @@ class Campaign:
         errors = [findings.error for findings in self.findings.values() if findings.error]
         if errors and not self._recorder.has_begun:
             raise errors[0]
-        return self.summary()
+        summary = self.summary()
+        self._recorder.save_reports(summary, self._stories)
+        return summary
 
     def _work(self, logs: Path) -> None:
         with Pool(self.assignment.workers, logs, self._command) as pool:
@@ -166,6 +170,7 @@ class Campaign:
         event = findings.failures[document["of"]]
         story = story_of(event, findings.failure_summary(event, self.failures_folder), document["telling"])
         self._recorder.save_story(event.reproducer.name, story)
+        self._stories.append(story)
 
     def _ended(self, job: SearchJob, findings: Findings) -> None:
         self.schedule.ended(job.subject)
@@ -186,7 +191,7 @@ class Campaign:
             seed=self.assignment.seed,
             target=_shared([subject.target for subject in subjects]),
             build=_shared([subject.build for subject in subjects]),
-            world="simulated world",
+            world=f"{subjects[0].world} world",
             infrastructure=self.assignment.infrastructure,
             workers=self.assignment.workers,
             scenarios=tuple(findings.summary() for findings in self.findings.values()),
@@ -212,8 +217,8 @@ class Campaign:
                 yield f"{findings.subject.scenario} was not searched to the end: {in_one_line(findings.error)}"
 
 
-def canary_job(seed: int) -> SearchJob:
-    return SearchJob(CANARY, seed, CANARY_RUNS, CANARY_SECONDS, canary=True)
+def canary_job(seed: int, world: World) -> SearchJob:
+    return SearchJob(replace(CANARY, world=world), seed, CANARY_RUNS, CANARY_SECONDS, canary=True)
 
 
 @contextmanager

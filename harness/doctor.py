@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
+from harness.job import World
 from harness.target import Target
 
 BOTH, SIMULATED, LIVE, OTHERS = "both worlds", "simulated world", "live world", "checkouts not in Python"
@@ -63,8 +64,10 @@ def can_simulate(checks: Sequence[Check]) -> bool:
     return all(check.is_found for check in checks if check.needed_for in (BOTH, SIMULATED))
 
 
-def infrastructure_line(targets: Sequence[Target]) -> str:
-    """What the simulated world of these targets stands on, in words."""
+def infrastructure_line(targets: Sequence[Target], world: World) -> str:
+    """What the world of these targets stands on, in words."""
+    if world == "live":
+        return "real processes behind Toxiproxy"
     parts = []
     if any(target.schema is not None for target in targets):
         parts.append(f"PostgreSQL {postgres_version()} (embedded)")

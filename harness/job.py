@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+World = Literal["simulated", "live"]
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is run.
+    """What is run, in which world.
 
     file: the user's Python file, or None for what installed packages offer. paths: where else its imports may
     be.
@@ -22,6 +24,7 @@ class Subject:
     scenario: str
     file: str | None = None
     paths: tuple[str, ...] = ()
+    world: World = "simulated"
 
     @property
     def path(self) -> Path | None:

@@ -27,6 +27,7 @@ from harness.errors import (
     UsageError,
 )
 from harness.job import Job, job_to_json
+from harness.realtime import monotonic_us
 
 WORKER_COMMAND = (sys.executable, "-P", "-m", "harness.worker")
 """-P: a file of the user's that is called like a module of ours or of Python's must not take its place."""
@@ -34,6 +35,8 @@ WORKER_COMMAND = (sys.executable, "-P", "-m", "harness.worker")
 GRACE_SECONDS = 10
 TICK_SECONDS = 0.2
 LAST_WORDS_LINES = 5
+SILENCE_SECONDS = 300.0
+"""A worker tells of each run, and each run has a limit of real time. One that says nothing for so long is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class WorkerProcess:
     def __init__(self, log: Path, command: tuple[str, ...] = WORKER_COMMAND) -> None:
         self.log = log
         self.job: Job | None = None
+        self.heard_us = 0
         self._rest = b""
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -89,12 +93,14 @@ class WorkerProcess:
         """Hands the worker its next job; it must have none."""
         assert self._process.stdin is not None
         self.job = job
+        self.heard_us = monotonic_us()
         with suppress(BrokenPipeError):  # a worker that died is noticed when it is read
             self._process.stdin.write((json.dumps(job_to_json(job)) + "\n").encode())
 
     def read(self) -> list[Reply] | None:
         """What has come since; None when the worker has ended."""
         data = os.read(self.fileno(), 1 << 20)
+        self.heard_us = monotonic_us()
         if not data:
             return None
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -116,6 +122,11 @@ class WorkerProcess:
         with suppress(ProcessLookupError):
             self._process.terminate()
 
+    def kill(self) -> None:
+        """Ends it, and what it started in its group, at once."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
     def reap(self) -> None:
         """Waits for the end, for a bounded time, then makes sure of it and of its children."""
         for pipe in (self._process.stdin, self._process.stdout):
@@ -123,8 +134,7 @@ class WorkerProcess:
             pipe.close()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE_SECONDS)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        self.kill()
         self._process.wait()
 
 
@@ -133,7 +143,14 @@ class Pool:
     them.
     """
 
-    def __init__(self, size: int, logs: Path, command: tuple[str, ...] = WORKER_COMMAND) -> None:
+    def __init__(
+        self,
+        size: int,
+        logs: Path,
+        command: tuple[str, ...] = WORKER_COMMAND,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
+        self._silence_us = round(silence_seconds * 1_000_000)
         self._size = size
         self._logs = logs
         self._command = command
@@ -157,6 +174,7 @@ class Pool:
         while any(worker.job for worker in self._workers):
             ready = self._selector.select(TICK_SECONDS)
             yield None
+            yield from self._lost(next_job)
             for key, _ in ready:
                 yield from self._replies_of(key.fileobj)  # type: ignore[arg-type]
                 self._hand_out(next_job)
@@ -169,6 +187,23 @@ class Pool:
             worker.terminate()
         for worker in workers:
             worker.reap()
+
+    def _lost(self, next_job: Callable[[], Job | None]) -> Iterator[tuple[Job, Reply]]:
+        """Ends workers that have said nothing for too long in the middle of a job."""
+        now_us = monotonic_us()
+        for worker in list(self._workers):
+            if worker.job is None or now_us - worker.heard_us <= self._silence_us:
+                continue
+            job = worker.job
+            worker.kill()
+            self._dismiss(worker)
+            yield job, Failed(_silent(self._silence_us))
+            self._hand_out(next_job)
+
+    def _dismiss(self, worker: WorkerProcess) -> None:
+        self._selector.unregister(worker)
+        self._workers.remove(worker)
+        worker.reap()
 
     def _hand_out(self, next_job: Callable[[], Job | None]) -> None:
         idle = [worker for worker in self._workers if worker.job is None]
@@ -189,11 +224,8 @@ class Pool:
     def _replies_of(self, worker: WorkerProcess) -> Iterator[tuple[Job, Reply]]:
         replies = worker.read()
         if replies is None:
-            self._selector.unregister(worker)
-            self._workers.remove(worker)
-            obituary = worker.obituary()
-            worker.reap()
-            replies = [Failed(obituary)]
+            replies = [Failed(worker.obituary())]
+            self._dismiss(worker)
         for reply in replies:
             job = worker.job
             if job is None:
@@ -201,6 +233,13 @@ class Pool:
             if not isinstance(reply, Emitted):
                 worker.job = None
             yield job, reply
+
+
+def _silent(silence_us: int) -> InfrastructureError:
+    return InfrastructureError(
+        f"a worker process said nothing for {silence_us / 1_000_000:.0f} s and was ended."
+        " Run it again with --workers 1 and nothing else on this machine."
+    )
 
 
 _ERRORS: dict[str, type[PaychaosError]] = {

@@ -96,11 +96,12 @@ def status_line(campaign: Campaign, since_us: int) -> str:
     ended = sum(1 for findings in everything if findings.is_finished or findings.error)
     runs = sum(findings.runs for findings in everything)
     tries = runs + sum(findings.shrink_runs for findings in everything)
+    speed = tries * SECOND_US / max(since_us, 1)
     failures = sum(len(findings.failures) for findings in everything)
     parts = [
         f"{ended} of {count(len(everything), 'scenario')}",
         count(runs, "run"),
-        f"{tries * SECOND_US / max(since_us, 1):.0f} runs/s",
+        f"{speed:.0f} runs/s" if speed >= 10 else f"{speed:.1f} runs/s",
         count(failures, "failure"),
     ]
     left_us = campaign.schedule.time_left_us

@@ -5,6 +5,7 @@ alone.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,14 @@ from harness.boundary import signature_of
 from harness.events import FailureShrunk, RunFinished, ScenarioFinished, SearchEvent
 from harness.job import Subject
 from harness.reproducer import Reproducer
+from results.html.page import render_html
+from results.junit import render_junit
 from results.linefile import LineFile
 from results.record import CoverageRecord, RunRecord, ViolationRecord
+from results.report import render_report
 from results.store import ResultStore
 from results.story import Story, render_story, story_to_json
+from results.summary import CampaignSummary
 
 PLANS = "plans.jsonl"
 """A line per run of the exploration: its id and its plan, so that each can be run again."""
@@ -65,10 +70,12 @@ class Recorder:
         self.store.save_failure(f"{name}{STORY_ENDING}", story_to_json(story))
         self.store.save_failure(f"{name}.txt", render_story(story))
 
-    def save_report(self, text: str) -> None:
-        """The final text, as the command line printed it."""
+    def save_reports(self, summary: CampaignSummary, stories: Sequence[Story]) -> None:
+        """The final text as the command line printed it, the page, and what CI systems read."""
         if self._store is not None:
-            self._store.save_text("report.txt", text)
+            self._store.save_text("report.txt", render_report(summary))
+            self._store.save_text("report.html", render_html(summary, stories))
+            self._store.save_text("junit.xml", render_junit(summary))
 
     def finish(self, *, interrupted: bool, info: dict[str, Any]) -> None:
         """Writes all tables. Does nothing when no run ever ended."""

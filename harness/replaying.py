@@ -42,33 +42,50 @@ class Replayed:
         return sum(1 for run in self.runs if wanted in {one.signature for one in run.violations})
 
 
-def replay(job: ReplayJob, command: tuple[str, ...] = WORKER_COMMAND) -> Replayed:
-    """Raises what the worker met: TargetError, InfrastructureError, NotSimulated and so on."""
-    documents = run_alone(job, command)
-    first = documents[0]
-    difference: list[str] = next((item["difference"] for item in documents if item.get("difference")), [])
-    runs = [event_from_json(item["ran"]) for item in documents]
-    return Replayed(
-        tuple(run for run in runs if isinstance(run, RunFinished)),
-        telling_from_json(first["telling"]),
-        tuple(first["hits"]),
-        tuple(first["enforced"]),
-        tuple(first["infeasible"]),
-        tuple(difference),
-    )
+class Replays:
+    """One warm worker for any number of replays. A context manager: leaving it stops the worker."""
 
+    def __init__(self, command: tuple[str, ...] = WORKER_COMMAND) -> None:
+        self._logs = tempfile.TemporaryDirectory(prefix="paychaos-")
+        self._pool = Pool(1, Path(self._logs.name), command)
 
-def run_alone(job: Job, command: tuple[str, ...] = WORKER_COMMAND) -> list[dict[str, Any]]:
-    """The documents of one job on a worker of its own; raises the error that ended it."""
-    documents = []
-    waiting = [job]
-    with tempfile.TemporaryDirectory(prefix="paychaos-") as logs, Pool(1, Path(logs), command) as pool:
-        for reply in pool.run(lambda: waiting.pop() if waiting else None):
+    def __enter__(self) -> "Replays":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.stop()
+        self._logs.cleanup()
+
+    def replay(self, job: ReplayJob) -> Replayed:
+        """Raises what the worker met: TargetError, InfrastructureError, NotSimulated and so on."""
+        documents = self._documents(job)
+        first = documents[0]
+        difference: list[str] = next((one["difference"] for one in documents if one.get("difference")), [])
+        runs = [event_from_json(item["ran"]) for item in documents]
+        return Replayed(
+            tuple(run for run in runs if isinstance(run, RunFinished)),
+            telling_from_json(first["telling"]),
+            tuple(first["hits"]),
+            tuple(first["enforced"]),
+            tuple(first["infeasible"]),
+            tuple(difference),
+        )
+
+    def _documents(self, job: Job) -> list[dict[str, Any]]:
+        documents = []
+        waiting = [job]
+        for reply in self._pool.run(lambda: waiting.pop() if waiting else None):
             match reply:
                 case (_, Emitted(document)):
                     documents.append(document)
                 case (_, Failed(error)):
                     raise error
-    if not documents:
-        raise HarnessError("a worker ended its job without a word")
-    return documents
+        if not documents:
+            raise HarnessError("a worker ended its job without a word")
+        return documents
+
+
+def replay(job: ReplayJob, command: tuple[str, ...] = WORKER_COMMAND) -> Replayed:
+    """One replay on a worker of its own."""
+    with Replays(command) as replays:
+        return replays.replay(job)

@@ -21,7 +21,7 @@ from harness.errors import HarnessError, NotSimulated, PaychaosError
 from harness.events import Emit, FailureShrunk, SearchEvent, event_to_json, run_finished
 from harness.guard import guard
 from harness.history import Event, first_difference
-from harness.job import Job, ReplayJob, SearchJob, job_from_json
+from harness.job import Job, ReplayJob, SearchJob, World, job_from_json
 from harness.plan import Plan, plan_from_json
 from harness.run import Run
 from harness.scenario import Scenario
@@ -42,7 +42,7 @@ class Runner(Protocol):
     def close(self) -> None: ...
 
 
-MakeRunner = Callable[[Target, str], Runner]
+MakeRunner = Callable[[Target, str, World], Runner]
 Search = Callable[[Runner, Scenario, SearchJob, Emit], None]
 
 
@@ -94,13 +94,13 @@ class Bench:
     def __init__(self, make_runner: MakeRunner) -> None:
         self._make_runner = make_runner
         self._runner: Runner | None = None
-        self._holds: tuple[Target, str] | None = None
+        self._holds: tuple[Target, str, World] | None = None
 
-    def runner(self, target: Target, build: str) -> Runner:
-        if self._runner is None or self._holds != (target, build):
+    def runner(self, target: Target, build: str, world: World) -> Runner:
+        if self._runner is None or self._holds != (target, build, world):
             self.close()
-            self._runner = self._make_runner(target, build)
-            self._holds = (target, build)
+            self._runner = self._make_runner(target, build, world)
+            self._holds = (target, build, world)
         return self._runner
 
     def close(self) -> None:
@@ -128,7 +128,7 @@ class Worker:
         started = False
         try:
             scenario = self._scenario(job)
-            runner = self._bench.runner(scenario.target, job.subject.build)
+            runner = self._bench.runner(scenario.target, job.subject.build, job.subject.world)
             started = True
             if isinstance(job, SearchJob):
                 self._search(runner, scenario, job, self._teller(runner, scenario))
@@ -227,14 +227,21 @@ def serve_stdin(make_runner: MakeRunner, search: Search) -> int:
 
 
 def main() -> int:
-    """A worker of the simulated world. All imports first: afterwards the user's folder is on the path."""
+    """A worker of both worlds. Imports first: afterwards the user's folder is on the path."""
     from harness.search import Budget, search
     from harness.sim.runner import SimRunner
 
     def search_within(runner: Runner, scenario: Scenario, job: SearchJob, emit: Emit) -> None:
         search(runner, scenario, Budget(job.runs, job.seconds), job.seed, emit)
 
-    return serve_stdin(SimRunner, search_within)
+    def make_runner(target: Target, build: str, world: World) -> Runner:
+        if world == "simulated":
+            return SimRunner(target, build)
+        from harness.live.runner import LiveRunner
+
+        return LiveRunner(target, build)
+
+    return serve_stdin(make_runner, search_within)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from harness import reproducer
 from harness.commands.failures import find
 from harness.commands.replay import subject_on
 from harness.job import ReplayJob
-from harness.replaying import replay
+from harness.replaying import Replays
 from results.compare import compare, replays_needed
 from results.comparison_text import render_comparison
 from results.store import ResultStore
@@ -29,19 +29,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     base, candidate = ResultStore.open(options.base), ResultStore.open(options.candidate)
     replayed = {}
-    for name in replays_needed(base, candidate):
-        if not options.quiet:
-            print(f"replaying {name} on the candidate …", file=sys.stderr)
-        replayed[name] = holds(base.folder / name, candidate)
+    with Replays() as replays:
+        for name in replays_needed(base, candidate):
+            if not options.quiet:
+                print(f"replaying {name} on the candidate …", file=sys.stderr)
+            replayed[name] = holds(base.folder / name, candidate, replays)
     comparison = compare(base, candidate, replayed)
     print(render_comparison(comparison), end="")
     return comparison.exit_code
 
 
-def holds(path: Path, candidate: ResultStore) -> bool:
+def holds(path: Path, candidate: ResultStore, replays: Replays) -> bool:
     """Whether the old failure's plan, run on the candidate's build, exercises its invariant and holds."""
     found = find(str(path))
     old = reproducer.read(path)
     build = f"{candidate.info['target']}:{candidate.info['build']}"
-    done = replay(ReplayJob(subject_on(found, build), found.plan))
+    done = replays.replay(ReplayJob(subject_on(found, build), found.plan))
     return done.first.invariants.get(old.invariant) == "held"

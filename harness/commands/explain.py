@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.catalogue import Catalogue, installed_catalogue
 from harness.commands.failures import RUNS, failure_file
+from harness.commands.paint import paint
 from harness.errors import unknown_name
 from harness.fault import FaultKind, all_kinds, kind_named
 from harness.invariant import Invariant
@@ -35,7 +36,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     story = failure_file(options.name, STORY_ENDING)
-    print(tell_failure(story) if story else explain(options.name, installed_catalogue()), end="")
+    text = tell_failure(story) if story else explain(options.name, installed_catalogue())
+    print(paint(text, sys.stdout), end="")
     return 0
 
 

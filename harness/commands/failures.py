@@ -18,6 +18,7 @@ from results.store import FAILURES, ResultStore
 
 RUNS = Path("runs")
 LATEST = RUNS / "latest"
+OF_FILE = re.compile(r"(?P<file>.+\.py):(?P<scenario>[^:/]+):(?P<seed>\d+)")
 ENDINGS = (STORY_ENDING, ".json", ".txt")
 
 
@@ -35,14 +36,19 @@ class Found:
 
 
 def find(text: str) -> Found:
-    """A reproducer, a run or a seed: ``failures/x.json``, its bare name, ``lost_reply-14``,
-    ``lost_reply:SEED``.
+    """A reproducer, a run or a seed.
+
+    ``failures/x.json``, ``x``, ``lost_reply-14``, ``runs/a/lost_reply-14``, ``lost_reply:SEED``,
+    ``file.py:two:SEED``.
     """
     path = failure_file(text, ".json")
     if path is None and text.endswith(".json"):
         path = Path(text)
     if path is not None:
         return _of_reproducer(reproducer.read(path))
+    of_file = OF_FILE.fullmatch(text)
+    if of_file:
+        return Found(Subject("", "", of_file["scenario"], of_file["file"]), None, int(of_file["seed"]))
     folder, name = (Path(text).parent, Path(text).name) if "/" in text else (LATEST, text)
     store = ResultStore.open(folder) if (resolve(folder) / MANIFEST).exists() else None
     scenario, _, seed = name.rpartition(":")

@@ -9,6 +9,7 @@ from harness import __version__
 from harness.catalogue import open_catalogue
 from harness.commands import values
 from harness.commands.failures import Found, find
+from harness.commands.paint import paint
 from harness.errors import UsageError
 from harness.events import RunFinished
 from harness.job import ReplayJob, Subject
@@ -46,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--times", type=values.times, metavar="K", default=1, help="so often, comparing digests (default 1)"
     )
+    parser.add_argument("--world", choices=("simulated", "live"), default="simulated", help=values.WORLD_HELP)
     voice = parser.add_mutually_exclusive_group()
     voice.add_argument("--quiet", action="store_true", help="the verdict and the digest alone")
     voice.add_argument("--verbose", action="store_true", help="the digest and the verdict of each time")
@@ -53,13 +55,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     found = find(options.what)
-    subject = subject_on(found, options.build)
+    subject = replace(subject_on(found, options.build), world=options.world)
     done = run_again(ReplayJob(subject, found.plan, found.seed, options.times))
     build = f"{subject.target}:{subject.build}"
     print(f"paychaos {__version__} · seed {done.first.plan.seed} · {build} · {subject.scenario}")
     if not options.quiet:
         width = max(80, shutil.get_terminal_size().columns) if sys.stdout.isatty() else DEFAULT_WIDTH
-        print("\n".join(account(done, width)))
+        print(paint("\n".join(account(done, width)), sys.stdout))
     if options.verbose:
         for number, run in enumerate(done.runs, start=1):
             print(f"run {number}: {run.verdict}, digest {run.digest}")
@@ -76,12 +78,14 @@ def subject_on(found: Found, build_text: str | None) -> Subject:
             f"the scenario {recorded.scenario!r} is defined in {recorded.file}, which is not here;"
             " run `paychaos replay` from the folder where it was found."
         )
-    if build_text is None and not recorded.target:
+    if build_text is None and not recorded.target and recorded.file is None:
         raise UsageError(
             f"no run here has the seed {found.seed}; name the build that it is for: --build TARGET:BUILD."
         )
     catalogue = open_catalogue(recorded.path)
-    target, build = catalogue.build(build_text or f"{recorded.target}:{recorded.build}")
+    if recorded.target:
+        build_text = build_text or f"{recorded.target}:{recorded.build}"
+    target, build = catalogue.build(build_text or catalogue.scenario(recorded.scenario).target.name)
     catalogue.scenario(recorded.scenario, target)
     return replace(recorded, target=target.name, build=build.name)
 

@@ -10,6 +10,7 @@ from types import FrameType
 from harness.campaign import Assignment, Campaign
 from harness.catalogue import Catalogue, open_catalogue
 from harness.commands import values
+from harness.commands.paint import paint
 from harness.doctor import infrastructure_line
 from harness.errors import UsageError
 from harness.job import Subject
@@ -47,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     budget.add_argument(
         "--seconds", type=values.seconds, metavar="S", help=f"so long (default {DEFAULT_SECONDS:.0f})"
     )
+    parser.add_argument("--world", choices=("simulated", "live"), default="simulated", help=values.WORLD_HELP)
     parser.add_argument(
         "--seed", type=values.seed, metavar="N", help="explore these runs (default: today's date)"
     )
@@ -73,7 +75,9 @@ def execute(options: argparse.Namespace) -> int:
         workers=min(options.workers or os.cpu_count() or 1, len(subjects)),
         runs=options.runs,
         seconds=options.seconds or (None if options.runs else DEFAULT_SECONDS),
-        infrastructure=infrastructure_line([catalogue.target(subject.target) for subject in subjects]),
+        infrastructure=infrastructure_line(
+            [catalogue.target(subject.target) for subject in subjects], options.world
+        ),
     )
     progress = Progress(sys.stderr, 0 if options.quiet else 2 if options.verbose else 1)
     recorder = Recorder(folder, manifest_info(options, assignment))
@@ -86,10 +90,8 @@ def execute(options: argparse.Namespace) -> int:
     finally:
         progress.done()
     report = render_report(summary)
-    recorder.save_report(report)
-    print(
-        short_report(summary) if options.quiet else report.removeprefix(header_line(summary) + "\n"), end=""
-    )
+    told = short_report(summary) if options.quiet else report.removeprefix(header_line(summary) + "\n")
+    print(paint(told, sys.stdout), end="")
     return conclude(summary).exit_code
 
 
@@ -113,7 +115,10 @@ def subjects_of(options: argparse.Namespace, catalogue: Catalogue) -> list[Subje
             f"target {build_text!r} has no scenario; `paychaos list scenarios` shows which targets have some."
         )
     chosen = _named(chosen, options.scenario, catalogue)
-    return [Subject(scenario.target.name, build, scenario.name, file) for scenario, build in chosen]
+    return [
+        Subject(scenario.target.name, build, scenario.name, file, world=options.world)
+        for scenario, build in chosen
+    ]
 
 
 def _named(
@@ -160,6 +165,7 @@ def manifest_info(options: argparse.Namespace, assignment: Assignment) -> dict[s
         "build": first.build,
         "file": first.file or "",
         "scenarios": [subject.scenario for subject in assignment.subjects],
+        "world": options.world,
         "seed": assignment.seed,
         "runs": assignment.runs,
         "seconds": assignment.seconds,

@@ -8,6 +8,7 @@ from harness.seed import MAX_CAMPAIGN_SEED, MAX_RUNS
 
 MAX_WORKERS = 256
 MAX_TIMES = 10_000
+WORLD_HELP = "virtual time (default), or real processes behind Toxiproxy"
 MAX_SECONDS = 7 * 24 * 3600
 
 

@@ -51,6 +51,11 @@ async def mistakes(world: Any) -> None:
     """Meets a mistake of the user's, after one run."""
 
 
+@scenario(shop)
+async def hangs(world: Any) -> None:
+    """Says nothing after one run."""
+
+
 @fails.invariant(always)
 @holds.invariant(always)
 @dies.invariant(always)
@@ -59,5 +64,6 @@ async def mistakes(world: Any) -> None:
 @stays.invariant(always)
 @breaks.invariant(always)
 @mistakes.invariant(always)
+@hangs.invariant(always)
 def paid_once(state: Any) -> None:
     """An order is paid once."""

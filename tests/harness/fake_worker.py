@@ -1,4 +1,5 @@
-"""A worker process whose runs take no time: the real protocol around a search that acts as its scenario's name says.
+"""A worker process whose runs take no time: the real protocol around a search that acts as its scenario's
+name says.
 
 Environment: FAKE_MARKS names a folder; `started-PID` and `closed-PID` appear there with the runner's life.
 FAKE_CANARY=dead makes the canary pass. FAKE_START=fails makes every runner but the canary's fail to start.
@@ -106,6 +107,8 @@ def misbehave(scenario: Scenario) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if scenario.name == "breaks":
         raise ZeroDivisionError("1 / 0")
+    if scenario.name == "hangs":
+        signal.pause()
     if scenario.name == "mistakes":
         raise UsageError("shop_chaos.py:7: AttributeError: 'World' object has no attribute 'pay'.")
 
@@ -145,4 +148,4 @@ def finished(scenario: Scenario, run: Run, violated: int) -> ScenarioFinished:
 
 
 if __name__ == "__main__":
-    sys.exit(serve_stdin(FakeRunner, fake_search))
+    sys.exit(serve_stdin(lambda target, build, world: FakeRunner(target, build), fake_search))

@@ -1,6 +1,7 @@
 """The command line: its words, its answers to mistakes, its exit codes, and what it prints over fake workers."""
 
 import functools
+import io
 import json
 import re
 import sys
@@ -15,10 +16,11 @@ from harness.commands import doctor as doctor_command
 from harness.commands import explain as explain_command
 from harness.commands import replay as replay_command
 from harness.commands import run as run_command
+from harness.commands.paint import paint
 from harness.commands.run import letters
 from harness.doctor import Check
 from harness.errors import HarnessError
-from harness.replaying import replay
+from harness.replaying import Replays, replay
 
 HERE = Path(__file__).parent
 SHOP = str(HERE / "fake_shop.py")
@@ -126,10 +128,10 @@ WRONG_NAMES = {
         "build 'shop:nwe' does not exist. Did you mean 'shop:new'? `paychaos list builds` shows all 2."
     ),
     "run SHOP --build shop:old --scenario fals": (
-        "scenario 'fals' does not exist. Did you mean 'fails'? `paychaos list scenarios` shows all 8."
+        "scenario 'fals' does not exist. Did you mean 'fails'? `paychaos list scenarios` shows all 9."
     ),
     "run SHOP --build shop:old --runs 3": (
-        "3 runs cannot be shared by 8 scenarios; each needs one. Give --runs 8 or more, or choose "
+        "3 runs cannot be shared by 9 scenarios; each needs one. Give --runs 9 or more, or choose "
         "with --scenario."
     ),
     "run checkout:reference --build shop:old": (
@@ -211,7 +213,7 @@ def test_explain_tells_where_an_invariant_is_checked(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out.splitlines() == [
         "invariant paid_once: An order is paid once.",
         "  must hold   at all times",
-        "  checked in  fails, holds, dies, idles, flickers, stays, breaks, mistakes",
+        "  checked in  fails, holds, dies, idles, flickers, stays, breaks, mistakes, hangs",
     ]
 
 
@@ -246,6 +248,8 @@ def test_run_prints_the_seed_first_and_the_replay_line_last(capsys: pytest.Captu
     )
     assert re.fullmatch(r" +\d+ s  ✗ paid_once · fails   run 2, 1 fault\n", err)
     assert Path("runs/base/report.txt").read_text() == out
+    assert Path("runs/base/report.html").read_text().startswith("<!doctype html>")
+    assert "Order o-1 was paid twice" in Path("runs/base/junit.xml").read_text()
     manifest = json.loads(Path("runs/base/manifest.json").read_text())["info"]
     assert (manifest["seed"], manifest["build"], manifest["file"]) == (7, "old", SHOP)
 
@@ -319,6 +323,15 @@ def test_a_failure_is_replayed_by_whatever_was_printed_of_it(
     assert "✗ paid_once · o-1" in lines
     assert "Digest d7340034, as recorded." in lines
     assert lines[-1] == "Verdict: violated paid_once (exit 1)."
+
+
+def test_a_seed_that_nobody_recorded_is_run_again_by_file_and_scenario(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["replay", f"{SHOP}:holds:7340033", "--build", "shop:old"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "paychaos 0.1.0 · seed 7340033 · shop:old · holds"
+    assert lines[-1] == "Verdict: pass (exit 0)."
 
 
 def test_a_replay_on_the_repaired_build_holds(capsys: pytest.CaptureFixture[str], failure: str) -> None:
@@ -403,7 +416,7 @@ def test_explain_shows_a_failure_as_it_was_recorded(capsys: pytest.CaptureFixtur
 def test_compare_replays_the_old_failure_before_it_says_fixed(
     capsys: pytest.CaptureFixture[str], failure: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.commands.compare.replay", functools.partial(replay, command=FAKE_WORKER))
+    monkeypatch.setattr("harness.commands.compare.Replays", functools.partial(Replays, command=FAKE_WORKER))
     main(
         [
             "run",
@@ -427,6 +440,21 @@ def test_compare_replays_the_old_failure_before_it_says_fixed(
     assert printed.err == f"replaying failures/{Path(failure).name} on the candidate …\n"
     assert main(["compare", "runs/new", "runs/base", "--quiet"]) == 1
     assert f"paychaos replay runs/base/failures/{Path(failure).name}" in capsys.readouterr().out
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_marks_are_coloured_on_a_terminal_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    text = "✗ paid_once\n fails  ✗  a ✗b\n"
+    assert paint(text, Terminal()) == "\x1b[31m✗\x1b[0m paid_once\n fails  \x1b[31m✗\x1b[0m  a ✗b\n"
+    assert paint(text, io.StringIO()) == text
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert paint(text, Terminal()) == text
 
 
 # The machine, and us

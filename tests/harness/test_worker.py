@@ -15,7 +15,7 @@ from harness.errors import HarnessError, NotSimulated, TargetError, UsageError
 from harness.history import Event
 from harness.job import ReplayJob, SearchJob, Subject, job_from_json, job_to_json
 from harness.plan import Plan
-from harness.pool import Failed, Pool, error_from_json, reply_from_json
+from harness.pool import Emitted, Failed, Pool, error_from_json, reply_from_json
 from harness.replaying import replay
 from harness.run import Run
 from harness.scenario import Scenario
@@ -183,6 +183,19 @@ def test_a_difference_that_is_an_end_is_said_so() -> None:
         Shorter(), scenario, ReplayJob(Subject("", "", "x"), {"seed": 1}, times=2), documents.append
     )
     assert documents[1]["difference"] == ["1", "0.001 s noted api hello", "the end of the run"]
+
+
+def test_a_worker_that_says_nothing_for_too_long_is_ended(tmp_path: Path) -> None:
+    jobs = [SearchJob(Subject("shop", "old", name, SHOP), 7, 100, None) for name in ("holds", "hangs")]
+    with Pool(1, tmp_path, FAKE_WORKER, silence_seconds=3) as pool:
+        replies = [item for item in pool.run(lambda: jobs.pop() if jobs else None) if item]
+    ends = [(job.subject.scenario, reply) for job, reply in replies if not isinstance(reply, Emitted)]
+    assert [name for name, _ in ends] == ["hangs", "holds"]
+    assert isinstance(ends[0][1], Failed)
+    assert str(ends[0][1].error) == (
+        "a worker process said nothing for 3 s and was ended."
+        " Run it again with --workers 1 and nothing else on this machine."
+    )
 
 
 def test_a_pool_is_used_again_for_the_next_job(tmp_path: Path) -> None:
