@@ -221,3 +221,20 @@ def database(schema_sql: str) -> Database:
     if schema_sql not in _made:
         _made[schema_sql] = Database(cluster(), schema_sql, name=f"app{len(_made)}")
     return _made[schema_sql]
+
+
+_plain: dict[str, str] = {}
+
+
+def plain(schema_sql: str) -> str:
+    """The name of a database of the shared server that is PostgreSQL as it comes: nothing of it is virtual."""
+    if schema_sql not in _plain:
+        name = f"plain{len(_plain)}"
+        server = cluster().connect("postgres")
+        server.run(f'create database "{name}" template template0')
+        server.close()
+        session = cluster().connect(name)
+        session.run(schema_sql)
+        session.close()
+        _plain[schema_sql] = name
+    return _plain[schema_sql]
