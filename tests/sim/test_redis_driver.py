@@ -106,7 +106,7 @@ def test_values_and_expiry(play: Play) -> None:
     play(scene)
 
 
-def test_collections(play: Play) -> None:
+def test_collections_come_back_as_they_went(play: Play) -> None:
     async def scene(world: World) -> None:
         client = world.client()
         await client.hset("h", mapping={"a": 1, "b": "x"})
@@ -184,7 +184,7 @@ def test_publish_and_subscribe(play: Play) -> None:
     play(scene)
 
 
-def test_blocking_pops(play: Play) -> None:
+def test_blocking_pops_are_woken_and_time_out(play: Play) -> None:
     async def scene(world: World) -> None:
         worker = asyncio.create_task(world.client().blpop(["jobs"], timeout=0))
         client = world.client()

@@ -181,7 +181,7 @@ def test_random_sequences_get_the_same_answers(family: str, server: RealServer) 
     steps = st.lists(st.tuples(st.sampled_from(CLIENTS), commands), min_size=8, max_size=40)
 
     @settings(
-        max_examples=60,
+        max_examples=40,
         deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.sim.redis.arguments import WRONG_TYPE
 from harness.sim.redis.borrowed import Float, Int, SimpleError, XStream, ZSet
-from harness.sim.redis.expiring import WRONG_TYPE
 from harness.sim.redis.keyspace import VirtualDatabase
 from harness.sim.redis.reply import LATER, NO_LIST
 from harness.sim.service import Timer

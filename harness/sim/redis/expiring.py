@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from harness.sim.redis.arguments import SYNTAX, WRONG_TYPE
 from harness.sim.redis.borrowed import Int, Item, SimpleError, SimpleString
 from harness.sim.redis.command import not_simulated
 from harness.sim.redis.reply import OK
@@ -11,8 +12,6 @@ if TYPE_CHECKING:
 
 _LONGEST = 2**63 - 1
 _UNITS = {b"ex": (1000, True), b"px": (1, True), b"exat": (1000, False), b"pxat": (1, False)}
-WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
-_SYNTAX = "ERR syntax error"
 
 
 def set_(session: "Session", args: list[bytes]) -> Any:
@@ -22,7 +21,7 @@ def set_(session: "Session", args: list[bytes]) -> Any:
     if {b"nx", b"get"} <= flags:
         raise not_simulated([b"SET", *args], "with NX and GET together, which came with Redis 7")
     if {b"nx", b"xx"} <= flags or (b"keepttl" in flags and expiry is not None):
-        raise SimpleError(_SYNTAX)
+        raise SimpleError(SYNTAX)
     expireat = None if expiry is None else _deadline(session, expiry, "set")
     item = session.db.get(key)
     if (b"nx" in flags and item is not None) or (b"xx" in flags and item is None):
@@ -48,7 +47,7 @@ def getex(session: "Session", args: list[bytes]) -> Any:
     """GETEX key [EX | PX | EXAT | PXAT time | PERSIST]"""
     flags, expiry = _options(args[1:], frozenset({b"persist"}))
     if flags and expiry is not None:
-        raise SimpleError(_SYNTAX)
+        raise SimpleError(SYNTAX)
     key = args[0]
     item = session.db.get(key)
     value = _string(item)
@@ -128,7 +127,7 @@ def _options(words: list[bytes], known: frozenset[bytes]) -> tuple[set[bytes], t
         elif word in _UNITS and rest and (expiry is None or expiry[0] == word):
             expiry = (word, rest.pop())
         else:
-            raise SimpleError(_SYNTAX)
+            raise SimpleError(SYNTAX)
     return flags, expiry
 
 

@@ -4,7 +4,11 @@ import math
 import re
 from fractions import Fraction
 
+from harness.sim.redis.arguments import NOT_A_FLOAT
+from harness.sim.redis.borrowed import SimpleError
+
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+_NOT_FINITE = "ERR increment would produce NaN or Infinity"
 _MANTISSA_BITS = 64
 _GREATEST_EXPONENT = 16384
 _LEAST_EXPONENT = -16382
@@ -45,3 +49,15 @@ def text_of(number: Fraction) -> bytes:
     whole, part = divmod(scaled, 10**_DIGITS)
     text = f"{whole}.{part:0{_DIGITS}d}".rstrip("0").rstrip(".")
     return (f"-{text}" if number < 0 and scaled else text).encode()
+
+
+def sum_of(current: bytes, increment: bytes, not_a_float: str) -> bytes:
+    """The sum as redis-server stores it; `not_a_float` is the error if `current` is no number."""
+    first, second = parse(current), parse(increment)
+    if first is None:
+        raise SimpleError(not_a_float)
+    if second is None:
+        raise SimpleError(NOT_A_FLOAT)
+    if isinstance(first, float) or isinstance(second, float):
+        raise SimpleError(_NOT_FINITE)
+    return text_of(rounded(first + second))

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, NotSimulated
+from harness.sim.redis.arguments import WRONG_TYPE
 from harness.sim.redis.borrowed import SUPPORTED_COMMANDS, BorrowedCommands, SimpleError
 from harness.sim.redis.command import CONTAINERS, Command, not_simulated
-from harness.sim.redis.expiring import WRONG_TYPE
 from harness.sim.redis.keyspace import VERSION, Keyspace, VirtualDatabase
 from harness.sim.redis.reply import LATER, QUEUED, encode, error_line
 from harness.sim.redis.table import COMMANDS

@@ -3,9 +3,9 @@
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from harness.sim.redis.arguments import WRONG_TYPE
 from harness.sim.redis.borrowed import Int, SimpleError, StreamEntryKey, StreamRangeTest, XStream
 from harness.sim.redis.command import not_simulated
-from harness.sim.redis.expiring import WRONG_TYPE
 from harness.sim.redis.reply import NO_LIST
 
 if TYPE_CHECKING:
