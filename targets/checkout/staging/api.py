@@ -38,7 +38,6 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.settings = settings
     app.state.pool = await open_pool(settings.database_url)
     app.state.redis = open_redis(settings.redis_url)
-    app.state.seen_events = set()
     async with open_stripe(settings) as client:
         app.state.stripe = client
         yield
@@ -118,10 +117,8 @@ async def webhooks(request: Request, tasks: BackgroundTasks, signature: Signatur
     except (stripe.SignatureVerificationError, ValueError) as error:
         log.warning("webhook refused: %s", error)
         return BAD_SIGNATURE.response()
-    if event["id"] not in state.seen_events:
-        state.seen_events.add(event["id"])
-        # Acknowledge quickly, as the provider recommends; the event is queued after the response.
-        tasks.add_task(queue.push, state.redis, event)
+    # Acknowledge quickly, as the provider recommends; the event is queued after the response.
+    tasks.add_task(queue.push, state.redis, event)
     return Response('{"received": true}', media_type="application/json", background=tasks)
 
 

@@ -34,11 +34,14 @@ async def main() -> None:
 
 
 async def run(pool: Pool, redis: Redis, poll_s: float) -> None:
-    """Drains the queue once per ``poll_s``."""
+    """Drains the queue once per ``poll_s``; an event that the provider delivers again is skipped."""
+    seen: set[str] = set()
     while True:
         try:
             while event := await queue.pop(redis):
-                await handle(pool, redis, event)
+                if event["id"] not in seen:
+                    seen.add(event["id"])
+                    await handle(pool, redis, event)
         except RedisError as error:
             log.warning("queue not readable: %r", error)
         except Exception:
