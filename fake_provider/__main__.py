@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import errno
 import json
 import signal
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from fake_provider.behaviours import MISBEHAVIOURS, Behaviour
-from fake_provider.errors import ApiError, FakeProviderError
+from fake_provider.errors import ApiError, FakeProviderError, PortError
 from fake_provider.profile import Profile, shipped_profiles
 from fake_provider.provider import Provider
 from fake_provider.server import log
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _serve(args)
     except FakeProviderError as error:
         print(f"fake_provider: {error}", file=sys.stderr)
-        return 2
+        return 3 if isinstance(error, PortError) else 2
     except BrokenPipeError:
         sys.stderr.close()
     return 0
@@ -147,16 +148,7 @@ def _serve(args: argparse.Namespace) -> int:
         make_provider(0)
     except ApiError as error:
         raise FakeProviderError(f"webhook {', '.join(args.webhook)}: {error}") from None
-    try:
-        asyncio.run(_run(args, make_provider))
-    except OSError as error:
-        print(
-            f"fake_provider: cannot listen on {args.host}:{args.port}: {error.strerror or error}. Choose another "
-            f"--port, "
-            "or 0 for any free one.",
-            file=sys.stderr,
-        )
-        return 3
+    asyncio.run(_run(args, make_provider))
     return 0
 
 
@@ -166,7 +158,15 @@ async def _run(args: argparse.Namespace, make_provider: MakeProvider) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopped.set)
     service = Service(make_provider, log.nowhere if args.quiet else log.to_stderr)
-    server = await loop.create_server(service.connection, args.host, args.port, backlog=1024)
+    try:
+        server = await loop.create_server(service.connection, args.host, args.port, backlog=1024)
+    except OSError as error:
+        await service.stop()
+        reason = "address already in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
+        where = f"{args.host}:{args.port}"
+        raise PortError(
+            f"cannot listen on {where}: {reason}. Choose another --port, or 0 for any free one."
+        ) from None
     host, port = server.sockets[0].getsockname()[:2]
     service.listens_at(f"http://{host}:{port}")
     print(

@@ -2,7 +2,8 @@
 
     FakeProviderError        a mistake of the person who set the provider up
     ├── ProfileError         a profile file is not a profile
-    └── BehaviourError       a scripted misbehaviour cannot be understood
+    ├── BehaviourError       a scripted misbehaviour cannot be understood
+    └── PortError            the standalone provider cannot listen where it is told to
     ApiError                 an answer that a client gets: a status and an error object
 
 An `ApiError` is part of the provider's faithful behaviour, so operations raise it freely; it never leaves
@@ -23,6 +24,10 @@ class ProfileError(FakeProviderError):
 
 class BehaviourError(FakeProviderError):
     """A scripted misbehaviour has an unknown name, parameter or operation."""
+
+
+class PortError(FakeProviderError):
+    """The port to listen on cannot be had."""
 
 
 class ApiError(Exception):
