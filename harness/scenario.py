@@ -68,6 +68,7 @@ class Scenario:
         self.instances = dict(instances or {})
         for kind in self.faults:
             kind_named(kind)
+        target.scenarios.append(self)
 
     @property
     def meaning(self) -> str:

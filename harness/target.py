@@ -106,6 +106,8 @@ class Target:
         self.builds = {build.name: build for build in builds} or {"default": Build("default", "the service as it is")}
         self.schema = self._read_schema(postgres)
         self._entry = entry
+        self.scenarios: list[Any] = []
+        """The scenarios that were written for this target (harness.scenario.Scenario), in order."""
 
     def _read_schema(self, postgres: str | None) -> str | None:
         if postgres is None or "\n" in postgres or ";" in postgres:

@@ -14,14 +14,14 @@ import signal
 import sys
 import time
 import warnings
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import trio
 import trio.testing
 
 from harness.engine import execute
-from harness.errors import HarnessError, LimitExceeded, PaychaosError, TargetError
+from harness.errors import HarnessError, LimitExceeded, PaychaosError, TargetError, UsageError
 from harness.plan import Plan
 from harness.run import Run
 from harness.scenario import Limits, Scenario
@@ -37,6 +37,8 @@ from harness.target import Process, Target
 if TYPE_CHECKING:
     from harness.sim.postgres import Database
 
+
+REHEARSALS = 3
 
 Answer = tuple[str, Any, list[str], dict[bytes, int]]
 """What a child sends: "run" or "error", the Run or the error, the modules that it imported, and how many database
@@ -73,6 +75,8 @@ class SimRunner:
 
                 cluster = self._stack.enter_context(PostgresCluster())
                 self._database = Database(cluster, target.schema)
+            if isolate and target.scenarios:
+                self._rehearse(min(target.scenarios, key=lambda scenario: scenario.name))
         except BaseException:
             self._stack.close()
             raise
@@ -86,6 +90,22 @@ class SimRunner:
             wanted = process.instances + 1 if self._isolate else 1
             self._spares[process.name] = [self._load(process) for _ in range(wanted)]
 
+    def _rehearse(self, scenario: Scenario) -> None:
+        """A few runs in this process: children then start with code that is imported and warmed up.
+
+        It is the same scenario and plan whatever is run later, so that what libraries remember of it (counters,
+        caches) is the same for every run of this target.
+        """
+        inputs: dict[str, Any] = {}
+        if scenario.inputs is not None:
+            from harness.strategies import simplest_inputs
+
+            inputs = simplest_inputs(scenario)
+        for _ in range(REHEARSALS):
+            with suppress(UsageError, LimitExceeded):
+                self._inline(scenario, Plan(0, inputs), False, fresh=True)
+        gc.collect()
+
     def _load(self, process: Process) -> tuple[ModuleSpace, Any]:
         space = space_for(self._roots)
         guest = _Importing(process, self.target.env_of(self.build))
@@ -97,6 +117,7 @@ class SimRunner:
             modules.activate(None)
 
     def _space(self, process: Process) -> tuple[ModuleSpace, Any]:
+        """Loaded modules for one start of a process; each is used once."""
         spares = self._spares[process.name]
         return spares.pop() if spares else self._load(process)
 
@@ -112,13 +133,14 @@ class SimRunner:
         run.wall_us = (time.perf_counter_ns() - started_ns) // 1_000
         return run
 
-    def _inline(self, scenario: Scenario, plan: Plan, detail: bool) -> Run:
+    def _inline(self, scenario: Scenario, plan: Plan, detail: bool, fresh: bool = False) -> Run:
+        """Runs in this process. `fresh`: with modules imported for it, so that those made ready stay so."""
         if self._database is not None:
             self._database.reset()
         clock = trio.testing.MockClock()
         world = SimWorld(
             self.target, self.build, plan, scenario,
-            database=self._database, spaces=self._space, clock=clock, detail=detail,
+            database=self._database, spaces=self._load if fresh else self._space, clock=clock, detail=detail,
         )  # fmt: skip
         make_trio_deterministic(plan.seed)
         gc.disable()  # a collection in the middle would run destructors of the target at a moment of its own
@@ -127,7 +149,7 @@ class SimRunner:
                 warnings.simplefilter("ignore")  # a caller's "warnings are errors" must not change the target
                 return trio.run(execute, world, scenario, self.build, plan, detail, clock=clock)
         finally:
-            if not self._isolate:
+            if fresh or not self._isolate:
                 world.discard()
             gc.enable()
 
