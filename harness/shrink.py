@@ -188,13 +188,13 @@ class _Shrinker:
         return plan
 
     def _with_defaults(self, plan: Plan) -> Plan:
-        for index, planned in enumerate(plan.faults):
-            simple = _default_amounts(planned)
-            if simple == planned:
-                continue
-            changed = plan.with_(faults=(*plan.faults[:index], simple, *plan.faults[index + 1 :]))
-            if self._fails(changed):
-                plan = changed
+        """With as many amounts as possible at their defaults: all of a fault's at once, or else one by one."""
+        for index in range(len(plan.faults)):
+            for simpler in _simpler_amounts(plan.faults[index]):
+                changed = plan.with_(faults=(*plan.faults[:index], simpler, *plan.faults[index + 1 :]))
+                if self._fails(changed):
+                    plan = changed
+                    break
         return plan
 
     def _with_smaller_inputs(self, plan: Plan) -> Plan:
@@ -258,10 +258,18 @@ def _with_parts(plan: Plan, parts: Sequence[Part]) -> Plan:
     )
 
 
-def _default_amounts(planned: Fault) -> Fault:
-    """The fault with every amount at its default; what says where it strikes is kept."""
-    places = {name: value for name, value in planned.parameters if name in PLACES}
-    return fault(planned.kind, planned.at, **places)
+def _simpler_amounts(planned: Fault) -> list[Fault]:
+    """The fault with all amounts at their defaults, then with one of several; what says where it strikes is kept."""
+    amounts = [name for name, _ in planned.parameters if name not in PLACES]
+    groups = [amounts, *([name] for name in amounts if len(amounts) > 1)] if amounts else []
+    return [
+        fault(
+            planned.kind,
+            planned.at,
+            **{name: value for name, value in planned.parameters if name not in group},
+        )
+        for group in groups
+    ]
 
 
 def _distance(plan: Plan, other: Plan) -> int:

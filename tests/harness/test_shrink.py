@@ -177,3 +177,14 @@ def test_a_failure_that_does_not_repeat_is_flaky_and_shows_the_first_difference(
     one, other = result.first_difference
     assert one.startswith("0 µs noted")
     assert one != other
+
+
+def test_of_two_amounts_the_one_that_does_not_matter_becomes_the_default():
+    def slow_link(world):
+        for planned in world.plan.faults:
+            if planned.kind == "latency" and planned.number("delay_us") >= 3_000_000:
+                world.violated("lost_update", "item-1", "It was too slow.")
+
+    slow = fault("latency", CHARGE, link="api>provider", delay_us=3_000_000, duration_us=60_000_000)
+    result = shrunk(slow_link, Plan(1, faults=(slow,)))
+    assert result.plan.faults == (fault("latency", CHARGE, link="api>provider", delay_us=3_000_000),)
