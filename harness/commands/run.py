@@ -65,6 +65,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     file = Path(options.what) if values.is_file_name(options.what) else None
+    if file is None and options.build is not None:
+        raise UsageError(
+            f"--build {options.build} goes with a FILE.py; `paychaos run {options.build}` runs that build."
+        )
     catalogue = open_catalogue(file)
     subjects = subjects_of(options, catalogue)
     seed = seed_of_today() if options.seed is None else options.seed
@@ -99,10 +103,6 @@ def subjects_of(options: argparse.Namespace, catalogue: Catalogue) -> list[Subje
     """What to search: each chosen scenario on the build that was asked for."""
     file = None if catalogue.file is None else str(options.what)
     build_text = options.what if file is None else options.build
-    if file is None and options.build is not None:
-        raise UsageError(
-            f"--build {options.build} goes with a FILE.py; `paychaos run {options.build}` runs that build."
-        )
     if build_text is not None:
         target, build = catalogue.build(build_text)
         chosen = [(scenario, build.name) for scenario in catalogue.scenarios_of(target)]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from harness import Process, Target
 from harness.errors import HarnessError, NotSimulated, TargetError, UsageError
 from harness.history import Event
 from harness.job import ReplayJob, SearchJob, Subject, job_from_json, job_to_json
@@ -178,7 +179,8 @@ def test_a_difference_that_is_an_end_is_said_so() -> None:
         def close(self) -> None: ...
 
     documents: list[dict[str, Any]] = []
-    scenario = Scenario(lambda world: None, None, name="x")  # type: ignore[arg-type, return-value]
+    target = Target("x", [Process("api", asgi="x:app")])
+    scenario = Scenario(lambda world: None, target, name="x")  # type: ignore[arg-type, return-value]
     replay_in_worker(
         Shorter(), scenario, ReplayJob(Subject("", "", "x"), {"seed": 1}, times=2), documents.append
     )
