@@ -243,7 +243,7 @@ def test_a_deadlock_is_found_one_virtual_second_after_the_first_wait(world: Post
         "H": "See server log for query details.",
         "W": 'while updating tuple (0,2) in relation "accounts"',
         "F": "deadlock.c",
-        "L": "1130",
+        "L": "1133",
         "R": "DeadLockReport",
     }
     assert victim.status == "E"

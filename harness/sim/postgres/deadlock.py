@@ -6,6 +6,7 @@ from harness.sim.postgres.client import Client
 from harness.sim.postgres.control import Wait
 
 _NO_BLOCKER = 0
+_DATABASE = 16384  # the first id that PostgreSQL gives; the real one depends on what else the server holds
 
 
 def cycle(start: int, waits: Mapping[int, Wait]) -> list[int]:
@@ -39,7 +40,7 @@ def report(waits: Sequence[Wait], clients: Mapping[int, Client]) -> dict[str, st
         "D": "\n".join(lines),
         "H": "See server log for query details.",
         "F": "deadlock.c",
-        "L": "1130",
+        "L": "1133",
         "R": "DeadLockReport",
     }
 
@@ -52,9 +53,9 @@ def _lock(wait: Wait, holder: Client) -> str:
     if wait.locktype == "transactionid":
         return f"transaction {holder.serial}"
     if wait.locktype == "tuple":
-        return f"tuple ({wait.page},{wait.tuple}) of relation {wait.relation} of database {wait.database}"
+        return f"tuple ({wait.page},{wait.tuple}) of relation {wait.relation} of database {_DATABASE}"
     if wait.locktype == "advisory":
-        return f"advisory lock [{wait.database},{wait.classid},{wait.objid},{wait.objsubid}]"
+        return f"advisory lock [{_DATABASE},{wait.classid},{wait.objid},{wait.objsubid}]"
     if wait.locktype == "virtualxid":
         return f"virtual transaction {holder.serial}"
-    return f"{wait.locktype} {wait.relation} of database {wait.database}"
+    return f"{wait.locktype} {wait.relation} of database {_DATABASE}"

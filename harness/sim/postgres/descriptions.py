@@ -4,11 +4,14 @@ import struct
 from functools import lru_cache
 
 from harness.errors import NotSimulated
+from harness.sim.postgres import messages
+from harness.sim.postgres.timeouts import PREFIX
 
 _SHORT = struct.Struct("!h")
 _OID = struct.Struct("!I")
 _COLUMN = struct.Struct("!IhIhih")  # table, column number, type, length, modifier, format
 _NO_TABLE = 0
+_RENAMED = PREFIX.encode()
 _FIRST_OWN_OID = 16384
 
 
@@ -22,18 +25,18 @@ def neutral(message: bytes, newest_type: int) -> bytes:
 
 
 def _rows(message: bytes, newest_type: int) -> bytes:
-    changed = bytearray(message)
-    (count,) = _SHORT.unpack_from(message, 5)
+    columns = [message[5:7]]
     at = 7
-    for _ in range(count):
-        at = message.index(b"\0", at) + 1
-        table, _, type_oid, *_ = _COLUMN.unpack_from(message, at)
+    for _ in range(*_SHORT.unpack_from(message, 5)):
+        end = message.index(b"\0", at)
+        name = message[at:end].removeprefix(_RENAMED)  # SHOW of a time-out, which is a setting of ours
+        table, number, type_oid, *rest = _COLUMN.unpack_from(message, end + 1)
         _check(type_oid, newest_type)
         if table >= _FIRST_OWN_OID:
-            _OID.pack_into(changed, at, _NO_TABLE)
-            _SHORT.pack_into(changed, at + 4, 0)
-        at += _COLUMN.size
-    return bytes(changed)
+            table, number = _NO_TABLE, 0
+        columns += [name, b"\0", _COLUMN.pack(table, number, type_oid, *rest)]
+        at = end + 1 + _COLUMN.size
+    return messages.message(b"T", b"".join(columns))
 
 
 def _parameters(message: bytes, newest_type: int) -> bytes:

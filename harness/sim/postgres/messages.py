@@ -37,18 +37,3 @@ def error(parts: Mapping[str, str]) -> bytes:
     """An ErrorResponse, its fields in the order in which PostgreSQL sends them."""
     ordered = [letter for letter in "SVCMDHPpqWstcdnFLR" if letter in parts]
     return message(b"E", b"".join(f"{letter}{parts[letter]}\0".encode() for letter in ordered) + b"\0")
-
-
-def fatal(code: str, text: str) -> bytes:
-    """The last words of a server that ends a connection."""
-    return error(
-        {
-            "S": "FATAL",
-            "V": "FATAL",
-            "C": code,
-            "M": text,
-            "F": "postgres.c",
-            "L": "3408",
-            "R": "ProcessInterrupts",
-        }
-    )

@@ -24,10 +24,7 @@ _CODE = struct.Struct("!i")
 _KEY = struct.Struct("!ii")
 _FIRST_PID = 1001
 _BACKEND_KEY_DATA = 0x4B
-
-_IDLE_IN_TRANSACTION = ("25P03", "terminating connection due to idle-in-transaction timeout")
-_TRANSACTION_TIMEOUT = ("25P04", "terminating connection due to transaction timeout")
-_IDLE_SESSION = ("57P05", "terminating connection due to idle-session timeout")
+_READY_AFTER = {status: messages.message(b"Z", status.encode()) for status in "ITE"}
 
 
 class PostgresNode:
@@ -265,25 +262,35 @@ class PostgresNode:
         if limits == timeouts.NONE:
             return
         if not client.in_transaction:
-            self._terminate_after(client, limits.idle_session_timeout, _IDLE_SESSION)
+            self._terminate_after(client, limits.idle_session_timeout, timeouts.IDLE_SESSION)
             return
-        self._terminate_after(client, limits.idle_in_transaction_session_timeout, _IDLE_IN_TRANSACTION)
+        self._terminate_after(
+            client, limits.idle_in_transaction_session_timeout, timeouts.IDLE_IN_TRANSACTION
+        )
         if limits.transaction_timeout:
             left_us = client.transaction_us + limits.transaction_timeout - self._host.now_us
-            self._terminate_after(client, max(left_us, 1), _TRANSACTION_TIMEOUT)
+            self._terminate_after(client, max(left_us, 1), timeouts.TRANSACTION)
 
-    def _terminate_after(self, client: Client, delay_us: int, words: tuple[str, str]) -> None:
+    def _terminate_after(self, client: Client, delay_us: int, words: dict[str, str]) -> None:
         if not delay_us:
             return
 
         def fire() -> None:
-            code, text = words
-            self._host.note("terminates", client=client.name, why=text)
-            client.wire.push(messages.fatal(code, text))
-            self._hang_up(client)
+            self.terminate(client, words)
             self._waiting.settle()
 
         client.timers.append(self._host.call_later(delay_us, fire))
+
+    def terminate(self, client: Client, words: dict[str, str]) -> None:
+        """The server ends a connection with a fatal error, whether it is idle or its query waits."""
+        self._host.note("terminates", client=client.name, why=words["M"])
+        if client.parked:
+            answer = self._waiting.interrupt(client).reworded(words)
+            if not client.gone:
+                client.wire.reply(answer.data.removesuffix(_READY_AFTER[client.session.status]))
+        else:
+            client.wire.push(messages.error(words))
+        self._hang_up(client)
 
     # --- notifications
 

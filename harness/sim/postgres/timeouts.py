@@ -28,6 +28,15 @@ _OPTION = re.compile(rf"\b({'|'.join((*NAMES, 'deadlock_timeout'))})=(\S+)")
 _UNIT_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _LONGEST_MS = 2_147_483_647
 
+# What PostgreSQL 18 says when a time-out is over: the fields of its error that differ from a plain cancel's.
+LOCK = {"C": "55P03", "M": "canceling statement due to lock timeout", "L": "3437"}
+STATEMENT = {"C": "57014", "M": "canceling statement due to statement timeout", "L": "3444"}
+_ENDED = "terminating connection due to "
+_FATAL = {"S": "FATAL", "V": "FATAL", "F": "postgres.c", "R": "ProcessInterrupts"}
+IDLE_IN_TRANSACTION = {**_FATAL, "C": "25P03", "M": _ENDED + "idle-in-transaction timeout", "L": "3485"}
+TRANSACTION = {**_FATAL, "C": "25P04", "M": _ENDED + "transaction timeout", "L": "3498"}
+IDLE_SESSION = {**_FATAL, "C": "57P05", "M": _ENDED + "idle-session timeout", "L": "3511"}
+
 E = TypeVar("E")
 
 
@@ -99,10 +108,7 @@ def renamed(found: Sequence[Token], index: int, edit: Callable[[int, int, str], 
     if token.kind == "string":
         is_argument = before[-1:] == ["("] and before[:1] in (["set_config"], ["current_setting"])
         return edit(token.at, end, f"'{PREFIX}{name}'") if is_argument else None
-    if before[-1:] == ["show"]:
-        start = found[index - 1].at
-        return edit(start, end, f"select current_setting('{PREFIX}{name}') as {name}")
-    if before[-1:] == ["reset"]:
+    if before[-1:] in (["show"], ["reset"]):
         return edit(token.at, end, PREFIX + name)
     if before[-1:] in (["set"], ["local"], ["session"]):
         return _set(found, index, name, edit)

@@ -7,7 +7,7 @@ that is granted to it changes nothing until its turn comes; the turns follow the
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from harness.sim.postgres import deadlock
+from harness.sim.postgres import deadlock, timeouts
 from harness.sim.postgres.client import Client
 from harness.sim.postgres.database import Database
 from harness.sim.postgres.errors import PostgresUnavailable
@@ -18,14 +18,14 @@ _DEADLOCK_TIMEOUT_US = 1_000_000
 _POLLS_MS = (*[1] * 100, *[10] * 100, *[100] * 600)  # a minute in all
 
 _BY_USER: dict[str, str] = {}
-_LOCK_TIMEOUT = {"C": "55P03", "M": "canceling statement due to lock timeout"}
-_STATEMENT_TIMEOUT = {"C": "57014", "M": "canceling statement due to statement timeout"}
 
 
 class Node(Protocol):
     """What the node does for its waiting room."""
 
     def complete(self, client: Client, answer: Answer) -> None: ...
+
+    def terminate(self, client: Client, words: dict[str, str]) -> None: ...
 
     def clients(self) -> Iterable[Client]: ...
 
@@ -68,10 +68,13 @@ class WaitingRoom:
         else:
             self._after(client, _DEADLOCK_TIMEOUT_US, self._look_for_deadlock)
             if client.limits.lock_timeout:
-                self._after(client, client.limits.lock_timeout, lambda c: self._give_up(c, _LOCK_TIMEOUT))
+                self._after(client, client.limits.lock_timeout, lambda c: self._give_up(c, timeouts.LOCK))
         if client.limits.statement_timeout:
             left_us = client.since_us + client.limits.statement_timeout - self._host.now_us
-            self._after(client, max(left_us, 0), lambda c: self._give_up(c, _STATEMENT_TIMEOUT))
+            self._after(client, max(left_us, 0), lambda c: self._give_up(c, timeouts.STATEMENT))
+        if client.limits.transaction_timeout:
+            left_us = client.transaction_us + client.limits.transaction_timeout - self._host.now_us
+            self._after(client, max(left_us, 0), lambda c: self._node.terminate(c, timeouts.TRANSACTION))
 
     def _after(self, client: Client, delay_us: int, call: Callable[[Client], None]) -> None:
         def fire() -> None:
