@@ -102,15 +102,19 @@ class Link:
                 self.gate.nursery.start_soon(self._serve, stream)
 
     async def _serve(self, client: trio.SocketStream) -> None:
-        upstreams = self.upstreams()
-        if not upstreams:
+        try:
+            upstreams = self.upstreams()
+            if upstreams:
+                await self._carry(client, self._take(upstreams[next(self._turns) % len(upstreams)]))
+        finally:
             client.socket.close()
-            return
-        proxy = self._take(upstreams[next(self._turns) % len(upstreams)])
+
+    async def _carry(self, client: trio.SocketStream, proxy: Proxy) -> None:
         try:
             server = await trio.open_tcp_stream(proxy.host, proxy.port)
         except OSError:
-            client.socket.close()
+            # A proxy of ours does not listen any more: if Toxiproxy died, the run is worth nothing.
+            self.gate.toxiproxy.version()
             return
         connection = Connection(self.gate, self, client, server, proxy)
         self.connections.add(connection)

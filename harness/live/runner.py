@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,7 @@ class _Loop:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._opened: Future[None] = Future()
         self._error: BaseException | None = None
+        self._stop: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
         self._thread.start()
         try:
@@ -105,6 +106,8 @@ class _Loop:
         return answer.result()
 
     def close(self) -> None:
+        """Ends the rig, and a run that is still going on."""
+        self._stop()
         self._jobs.put(None)
         self._thread.join()
 
@@ -123,6 +126,8 @@ class _Loop:
     async def _serve(self, current: list[Future[Any]]) -> None:
         try:
             async with trio.open_nursery() as nursery:
+                token, scope = trio.lowlevel.current_trio_token(), nursery.cancel_scope
+                self._stop = lambda: _cancel_from_outside(token, scope)
                 await self._rig.open(nursery)
                 self._opened.set_result(None)
                 while (
@@ -137,6 +142,11 @@ class _Loop:
         finally:
             with trio.CancelScope(shield=True):
                 self._rig.close()
+
+
+def _cancel_from_outside(token: trio.lowlevel.TrioToken, scope: trio.CancelScope) -> None:
+    with suppress(trio.RunFinishedError):
+        token.run_sync_soon(scope.cancel)
 
 
 def _innermost(error: BaseException) -> BaseException:

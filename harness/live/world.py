@@ -95,6 +95,7 @@ class LiveWorld(World):
 
     async def settle(self, is_settled: Callable[[], bool], limit_us: int) -> None:
         await self._until_quiet(is_settled, limit_us / 1e6)
+        self.rig.gate.toxiproxy.version()
 
     async def _until_quiet(self, also: Callable[[], bool], limit_s: float) -> None:
         """Waits until nothing was under way for `QUIET_S`, seen at every look, and `also` holds."""
