@@ -81,6 +81,7 @@ class Link:
         self.wire = FakeWire(name)
         self.conversation = world.node.conversation()
         self._seen = 0
+        self.asked = 0
         world.node.opened(self.wire)
         self.startup = self.raw(
             messages.startup({"user": "app", "database": world.database.name, **settings})
