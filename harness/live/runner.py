@@ -137,6 +137,8 @@ class _Loop:
                     try:
                         current[0].set_result(await work())
                     except Exception as error:
+                        # When the rig itself broke, the run was only cancelled: this raises, and the cause is told.
+                        await trio.lowlevel.checkpoint_if_cancelled()
                         current[0].set_exception(error)
                 nursery.cancel_scope.cancel()
         finally:
