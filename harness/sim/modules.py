@@ -46,8 +46,9 @@ class ModuleSpace:
         return loaded
 
     def _put_away(self, newly_imported: Iterable[str]) -> None:
-        names = dict.fromkeys([*self._modules, *(name for name in newly_imported if self.covers(name))])
-        self._modules = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+        shown = sys.modules
+        names = [*self._modules, *(name for name in newly_imported if self.covers(name))]
+        self._modules = {name: shown.pop(name) for name in names if name in shown}
 
     def _put_back(self) -> None:
         sys.modules.update(self._modules)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from random import Random
 from typing import Any
 
@@ -31,6 +31,27 @@ class _MainFound(BaseException):
 
     def __init__(self, coroutine: Any) -> None:
         self.coroutine = coroutine
+
+
+class _Inside:
+    """See `ProcessNode.inside`. A class, as it is entered at every delivery."""
+
+    __slots__ = ("_clocks", "_guest", "_previous", "_space")
+
+    def __init__(self, guest: ProcessNode, space: ModuleSpace, clocks: entropy.Clocks) -> None:
+        self._guest = guest
+        self._space = space
+        self._clocks = clocks
+
+    def __enter__(self) -> None:
+        modules.activate(self._space)
+        self._clocks.show(self._guest.skew_us)
+        self._previous, entropy.current = entropy.current, self._guest
+
+    def __exit__(self, *raised: object) -> None:
+        entropy.current = self._previous
+        if self._previous is None:
+            modules.activate(None)
 
 
 class ProcessNode(Node):
@@ -70,18 +91,9 @@ class ProcessNode(Node):
 
     # Surroundings
 
-    @contextmanager
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> AbstractContextManager[None]:
         """While the block runs, modules, clocks, randomness and environment are this process's."""
-        modules.activate(self._space)
-        self._clocks.show(self.skew_us)
-        previous, entropy.current = entropy.current, self
-        try:
-            yield
-        finally:
-            entropy.current = previous
-            if previous is None:
-                modules.activate(None)
+        return _Inside(self, self._space, self._clocks)
 
     def refuse(self, what: str, remedy: str) -> PaychaosError:
         return self.network.refuse(f"{what} in process {self.name!r}", remedy)
@@ -192,10 +204,11 @@ class ProcessNode(Node):
 
     def discard(self) -> None:
         """Closes what is still suspended in dead loops. What that raises concerns nobody any more."""
-        for loop in [*self._graveyard, self.loop]:
-            for task in asyncio.all_tasks(loop):
-                with suppress(Exception), self.inside():
-                    task.get_coro().close()  # type: ignore[union-attr]
+        with self.inside():
+            for loop in [*self._graveyard, self.loop]:
+                for task in asyncio.all_tasks(loop):
+                    with suppress(Exception):
+                        task.get_coro().close()  # type: ignore[union-attr]
 
     def restart(self) -> None:
         if not self.is_up:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -37,11 +37,12 @@ if TYPE_CHECKING:
     from harness.sim.redis import RedisNode
 
 BOOT_US = 30_000_000
+BOOT_LOOK_US = 5_000
 DRAIN_US = 15_000_000
 QUIET_US = 1_000_000
 LOOK_US = 250_000
-"""How long a target may take to become ready, how long traffic may run on after the workload, how long it must have
-been quiet to count as quiet, and how often that is looked at (all virtual)."""
+"""How long a target may take to become ready and how often that is looked at; how long traffic may run on after the
+workload, how long it must have been quiet to count as quiet, and how often that is looked at (all virtual)."""
 
 Spaces = Callable[[Process], tuple[ModuleSpace, Any]]
 
@@ -124,28 +125,27 @@ class SimWorld(World):
                 service.behave(fault)
 
     def _add_processes(self) -> None:
-        variables = self.target.env_of(self.build)
+        variables, urls = self.target.env_of(self.build), self._urls()
         for process in self.target.processes_of(self.build):
-            process = replace(process, instances=self._instances.get(process.name, process.instances))
-            environ = {name: self._fill(text) for name, text in {**_ENVIRON, **variables, **process.env}.items()}
+            if process.name in self._instances:
+                process = replace(process, instances=self._instances[process.name])
+            wanted = {**_ENVIRON, **variables, **process.env}
+            environ = {name: _filled(text, urls) for name, text in wanted.items()}
             for name in process.nodes:
                 random = child_random(self.plan.seed, "node", name)
                 node = ProcessNode(self.network, process, name, environ, self._clocks, random, self._spaces)
-                node.on_ready = self._driver.touch
                 self.network.add(node)
                 self._processes.append(node)
 
-    def _fill(self, text: str) -> str:
-        """Puts our URLs in the place of ``{postgres}``, ``{redis}`` and the names of processes and dependencies."""
+    def _urls(self) -> dict[str, str]:
+        """What ``{postgres}``, ``{redis}`` and the names of processes and dependencies stand for in `env`."""
         urls = {"postgres": "postgresql://app:app@postgres:5432/app", "redis": "redis://redis:6379/0"}
         urls["postgres_address"] = "app:app@postgres:5432/app"
         for dependency in self.target.dependencies:
             urls[dependency.name] = f"http://{dependency.name}"
         for process in self.target.processes_of(self.build):
             urls[process.name] = f"http://{process.name}"
-        for name, url in urls.items():
-            text = text.replace("{" + name + "}", url)
-        return text
+        return urls
 
     # Workload
 
@@ -195,7 +195,6 @@ class SimWorld(World):
                 nursery.start_soon(self._driver.run)
                 yield
                 self._driver.is_stopped = True
-                nursery.cancel_scope.cancel()
         finally:
             self._end()
 
@@ -215,23 +214,35 @@ class SimWorld(World):
         for node in self._processes:
             node.start()
         give_up_us = self._agenda.now_us + BOOT_US
-        while not all(node.is_ready for node in self._processes) or self.network.moving:
-            failed = [node for node in self._processes if node.failure]
-            if failed:
-                raise TargetError(
-                    f"process {failed[0].name!r} of {self.target.name}:{self.build} does not start:"
-                    f" {failed[0].failure}. Run it by hand against real stores to see more."
-                )
-            if self._agenda.now_us > give_up_us:
-                late = ", ".join(repr(node.name) for node in self._processes if not node.is_ready)
-                raise TargetError(
-                    f"process {late or 'traffic at start-up'} of {self.target.name}:{self.build} was not ready after"
-                    f" {BOOT_US // 1_000_000} s of virtual time; its start-up waits for something that never comes."
-                )
-            await self.sleep_us(5_000)
+        if not self._is_booted():
+            await self._look(
+                lambda: self._is_booted() or self._failed() is not None or self._agenda.now_us > give_up_us,
+                BOOT_LOOK_US,
+            )
+        if not self._is_booted():
+            raise self._not_booted()
         self._boot_deliveries = len(self._history.deliveries)
         self._driver.limit_us = self._agenda.now_us + self._limits.virtual_us
         self._injector.start()
+
+    def _is_booted(self) -> bool:
+        return all(node.is_ready for node in self._processes) and not self.network.moving
+
+    def _failed(self) -> ProcessNode | None:
+        return next((node for node in self._processes if node.failure), None)
+
+    def _not_booted(self) -> TargetError:
+        failed = self._failed()
+        if failed is not None:
+            return TargetError(
+                f"process {failed.name!r} of {self.target.name}:{self.build} does not start:"
+                f" {failed.failure}. Run it by hand against real stores to see more."
+            )
+        late = ", ".join(repr(node.name) for node in self._processes if not node.is_ready)
+        return TargetError(
+            f"process {late or 'traffic at start-up'} of {self.target.name}:{self.build} was not ready after"
+            f" {BOOT_US // 1_000_000} s of virtual time; its start-up waits for something that never comes."
+        )
 
     async def drain(self) -> None:
         await self._until_quiet(lambda: True, DRAIN_US)
@@ -244,11 +255,29 @@ class SimWorld(World):
         """Waits until nothing was on its way for `QUIET_US`, seen at every look, and `also` holds."""
         give_up_us = self._agenda.now_us + limit_us
         quiet_us = 0
-        while self._agenda.now_us < give_up_us:
-            await self.sleep_us(LOOK_US)
+
+        def is_over() -> bool:
+            nonlocal quiet_us
             quiet_us = quiet_us + LOOK_US if self._is_quiet() else 0
+            return quiet_us >= QUIET_US or self._agenda.now_us >= give_up_us
+
+        while self._agenda.now_us < give_up_us:
+            await self._look(is_over, LOOK_US)
             if quiet_us >= QUIET_US and also():
                 return
+
+    async def _look(self, is_over: Callable[[], bool], every_us: int) -> None:
+        """Looks every so often until it is over; trio sleeps meanwhile, as waking it costs far more than a look."""
+        over = trio.Event()
+
+        def look() -> None:
+            if is_over():
+                self._wake(over)
+            else:
+                self._agenda.call_later(every_us, look)
+
+        self._agenda.call_later(every_us, look)
+        await over.wait()
 
     def _is_quiet(self) -> bool:
         return not self.network.in_flight and all(service.is_idle() for service in self.services.values())
@@ -298,3 +327,10 @@ class SimWorld(World):
 
 _ENVIRON = {"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "LANG": "C.UTF-8", "TZ": "UTC", "PGSSLMODE": "disable"}
 """What every process finds in its environment beside the target's own variables."""
+
+
+def _filled(text: str, urls: Mapping[str, str]) -> str:
+    if "{" in text:
+        for name, url in urls.items():
+            text = text.replace("{" + name + "}", url)
+    return text
