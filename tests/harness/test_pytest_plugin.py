@@ -143,7 +143,7 @@ def test_scenarios_are_collected_beside_other_tests_and_chosen_by_name(shop: pyt
     assert (
         shop.runpytest_inprocess("--collect-only", "-q", "shop_chaos.py")
         .outlines[-1]
-        .startswith("8 tests collected")
+        .startswith("9 tests collected")
     )
 
 
