@@ -57,7 +57,7 @@ class Scenario:
     ) -> None:
         self.workload = workload
         self.target = target
-        self.name = name or getattr(workload, "__name__", "scenario")
+        self.name: str = name or getattr(workload, "__name__", "scenario")
         self.faults = tuple(faults)
         self.invariants = list(invariants)
         self.inputs = inputs

@@ -4,7 +4,7 @@ from harness import scenario
 from harness.world import World
 from scenarios.invariants import INVARIANTS
 from scenarios.workload import buy_with_retry, inputs, order
-from targets.catalogue import CHECKOUT
+from targets.wiring import CHECKOUT
 
 
 @scenario(CHECKOUT, faults=["reset", "down", "partition"], invariants=INVARIANTS, inputs=inputs, max_faults=2)

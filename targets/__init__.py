@@ -5,6 +5,6 @@ from typing import Any
 
 def catalogue() -> list[Any]:
     """The targets that ship with the project (the entry point `paychaos.targets`)."""
-    from targets.catalogue import TARGETS
+    from targets.wiring import TARGETS
 
     return list(TARGETS)

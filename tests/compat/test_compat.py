@@ -11,7 +11,7 @@ from harness.scenario import Scenario
 from harness.sim.runner import SimRunner
 from harness.target import Dependency, Process, Target
 from harness.world import World
-from targets.catalogue import PROVIDER
+from targets.wiring import PROVIDER
 
 NOTES = "create table notes (id int generated always as identity primary key, text text not null);"
 
