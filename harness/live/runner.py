@@ -20,7 +20,7 @@ from typing import Any
 import trio
 
 from harness.engine import execute
-from harness.errors import HarnessError
+from harness.errors import HarnessError, PaychaosError
 from harness.live.infra import Infrastructure
 from harness.live.injector import check_supported
 from harness.live.rig import Rig
@@ -152,6 +152,8 @@ def _cancel_from_outside(token: trio.lowlevel.TrioToken, scope: trio.CancelScope
 
 
 def _innermost(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    """trio wraps what its tasks raised; several that met one dead server all say the same."""
+    while isinstance(error, BaseExceptionGroup):
+        ours = error.subgroup(PaychaosError)
+        error = (ours or error).exceptions[0]
     return error
