@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness.catalogue import open_catalogue
 from harness.events import FailureShrunk, RunFinished, event_from_json
 from harness.job import Job, ReplayJob, SearchJob, Subject
 from harness.plan import Plan
@@ -47,5 +48,7 @@ class Searcher:
 
 @contextmanager
 def searcher(logs: Path) -> Iterator[Searcher]:
+    """The catalogue is opened in this process too: plans may name fault kinds of a target's dependencies."""
+    open_catalogue(None)
     with Pool(1, logs) as pool:
         yield Searcher(pool)
