@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import errno
 import json
+import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -148,8 +149,15 @@ def _serve(args: argparse.Namespace) -> int:
         make_provider(0)
     except ApiError as error:
         raise FakeProviderError(f"webhook {', '.join(args.webhook)}: {error}") from None
+    _allow_many_sockets()
     asyncio.run(_run(args, make_provider))
     return 0
+
+
+def _allow_many_sockets() -> None:
+    """Raises the soft limit of open files to the hard one, so that thousands of clients can connect."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _run(args: argparse.Namespace, make_provider: MakeProvider) -> None:

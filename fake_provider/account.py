@@ -1,8 +1,9 @@
 """The merchant's account at the provider: all objects, the money and what happened, under the clock of the
 caller.
 
-Operations (`fake_provider.api`) get an `Account` and change it. It knows the time only because `Provider`
-says so before each step."""
+Operations (`fake_provider.api`) get an `Account` and change it. It knows the time only because `Provider` says
+so before each step.
+"""
 
 from collections.abc import Callable
 from random import Random
@@ -33,12 +34,10 @@ NOUNS = {
 
 
 class Account:
-    """Everything the provider knows. `shelves` hold the objects; `cards` say what a payment method will
-    do."""
+    """Everything the provider knows. `shelves` hold the objects; `cards` say what a payment method will do."""
 
     def __init__(self, profile: Profile, random: Random, now_us: int) -> None:
         self.profile = profile
-        self.random = random
         self.now_us = now_us
         self.ids = Identifiers(random, profile.ids)
         self.timers = Timers()
@@ -62,16 +61,15 @@ class Account:
         self.on_available: Callable[[], object] = lambda: None  # what to do when money has become available
         self.authenticated: set[str] = set()  # intents to be confirmed again after 3-D Secure
         self.base_url = "http://provider"  # where customers find the authentication page
-        self.line_items: dict[str, dict[str, Any]] = {}  # checkout session id -> its list
-        self.intent_data: dict[
-            str, dict[str, Any]
-        ] = {}  # checkout session id -> of its coming payment intent
+        # By checkout session id: its list of line items, and what its payment intent will be made of.
+        self.line_items: dict[str, dict[str, Any]] = {}
+        self.intent_data: dict[str, dict[str, Any]] = {}
         self.chains: dict[str, int] = {}  # token chain -> uses
-        self.secrets: dict[
-            str, list[tuple[str, int | None]]
-        ] = {}  # endpoint id -> (secret, expires_us), newest first
+        # By endpoint id: secrets with the time at which each stops signing, newest first.
+        self.secrets: dict[str, list[tuple[str, int | None]]] = {}
         self.holds: dict[str, Timer] = {}  # charge id -> its expiry
         self.events: dict[str, Event] = {}
+        self._emitted = 0
         self.fresh_events: list[Event] = []
         self.call: Call | None = None
 
@@ -91,7 +89,9 @@ class Account:
     def emit(self, event_type: str, resource: Resource, previous: dict[str, Any] | None = None) -> Event:
         """Records an event; the outbox picks it up when the current step ends."""
         call = self.call
+        self._emitted += 1
         event = Event(
+            self._emitted,
             self.ids.new("evt"),
             event_type,
             self.now_us,

@@ -1,7 +1,7 @@
 """What goes into the provider and what comes out: requests, and the actions a transport carries out for it.
 
-The provider does no I/O. A transport (the simulated network, or our own server) hands it a `Request` and
-gets a list of actions back: answer this request so, at that time; post this callback there, at that time.
+The provider does no I/O. A transport (the simulated network, or our own server) hands it a `Request` and gets a
+list of actions back: answer this request so, at that time; post this callback there, at that time.
 """
 
 from collections.abc import Mapping
@@ -33,8 +33,8 @@ class Response:
 class Respond:
     """Answer a request at `at_us`.
 
-    request_id: `Request.id`, or the provider's own request id (`req_1`) when the transport set none.
-    response: None when the answer is never sent and the connection just hangs.
+    request_id: `Request.id`, or the provider's own request id (`req_1`) when the transport set none. response:
+    None when the answer is never sent and the connection just hangs.
     drop: close the connection without an answer.
     fired: the names of the misbehaviours that hit the request.
     cut: send only the first `cut` bytes of the body, declare the whole length, then close the connection.

@@ -23,8 +23,7 @@ def of_error(error: ApiError, request_id: str) -> Response:
 
 
 def of_failure(status: int, *, stored: bool = False, html: bool = False) -> Response:
-    """A 5xx. One that is stored says that retrying it is useless; one of a proxy before the provider is
-    HTML."""
+    """A 5xx. One that is stored says that retrying it is useless; one of a proxy before the provider is HTML."""
     if html:
         return Response(status, {"Content-Type": "text/html"}, BAD_GATEWAY % (status, status))
     error = {

@@ -1,9 +1,10 @@
 """Misbehaviour on order: the registry of what the provider can do wrong, and the script that says when.
 
-A `Behaviour` names one misbehaviour and the request or callback it hits: by operation, entity and n-th
-attempt. The `Script` counts what matches and answers with the behaviours that fire. What firing means is the
-business of `Provider` (requests) and `Outbox` (callbacks). A misbehaviour is added by one line in
-`MISBEHAVIOURS` and one branch where it bites."""
+A `Behaviour` names one misbehaviour and the request or callback it hits: by operation, entity and n-th attempt.
+The `Script` counts what matches and answers with the behaviours that fire. What firing means is the business of
+`Provider` (requests) and `Outbox` (callbacks). A misbehaviour is added by one line in `MISBEHAVIOURS` and one
+branch where it bites.
+"""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -126,7 +127,8 @@ class Behaviour:
     entity: an object id or a metadata value that the request or the event's object mentions; None matches
     all.
     parameters: what `MISBEHAVIOURS[name]` lists, and `count`: how many matches in a row are hit (1). `_us`
-    are microseconds."""
+    are microseconds.
+    """
 
     name: str
     operation: str = "*"

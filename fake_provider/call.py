@@ -16,7 +16,8 @@ class Call:
     operation: method and route with `{id}` for ids. raw: parameters as sent. params: the same, typed by the
     route's `Spec`.
     object_id: the id in the path. fired: the misbehaviours that hit this request. scope: account and
-    idempotency key."""
+    idempotency key.
+    """
 
     request: Request
     request_id: str
@@ -43,8 +44,7 @@ class Call:
         return self.scope[1] if self.scope else None
 
     def entities(self) -> frozenset[str]:
-        """Everything in the request that may name an entity: ids in the path and the texts of all
-        parameters."""
+        """Everything in the request that may name an entity: ids in the path and the texts of all parameters."""
         return frozenset((*self.path.split("/"), *_leaves(self.raw)))
 
 

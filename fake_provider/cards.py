@@ -1,7 +1,8 @@
 """The test cards: what happens to a payment made with each.
 
 Captured from the public testing page of Stripe; `token` names are the older aliases that client code still
-uses."""
+uses.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -19,9 +20,8 @@ class Decline:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One test card. attaches: may be saved to a customer; authenticates: always asks for 3-D Secure;
-    refund: what becomes of refunds (`pending` or `failed`); at_once: the money is available without
-    waiting."""
+    """One test card. attaches: may be saved to a customer; authenticates: always asks for 3-D Secure; refund:
+    what becomes of refunds (`pending` or `failed`); at_once: the money is available without waiting."""
 
     name: str
     number: str

@@ -38,8 +38,8 @@ def authenticate(account: Account, params: Params) -> Resource:
 
 
 def pay(account: Account, params: Params) -> Resource:
-    """The customer pays on a Checkout page. session; payment_method (pm_card_visa); outcome: paid, succeeded
-    or failed (the last two after a while)."""
+    """The customer pays on a Checkout page. session; payment_method (pm_card_visa); outcome: paid, succeeded or
+    failed (the last two after a while)."""
     session = account.sessions.find(_given(params, "session"))
     method = _given(params, "payment_method", "pm_card_visa")
     return sessions.complete(

@@ -7,7 +7,8 @@
     ApiError                 an answer that a client gets: a status and an error object
 
 An `ApiError` is part of the provider's faithful behaviour, so operations raise it freely; it never leaves
-`Provider`."""
+`Provider`.
+"""
 
 from typing import Any
 
@@ -33,8 +34,8 @@ class PortError(FakeProviderError):
 class ApiError(Exception):
     """An error answer.
 
-    status: the HTTP status. error: the members of the error object, `type` and `message` at least.
-    headers: extra response headers, such as `Stripe-Should-Retry`.
+    status: the HTTP status. error: the members of the error object, `type` and `message` at least. headers:
+    extra response headers, such as `Stripe-Should-Retry`.
     """
 
     def __init__(

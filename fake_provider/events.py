@@ -11,8 +11,9 @@ from fake_provider.resource import Snapshot, encode, encode_text
 
 @dataclass(slots=True)
 class Event:
-    """One event. shown: `data.object` as it was. pending: deliveries that have not succeeded yet."""
+    """One event. number: its place among all. shown: `data.object` as it was. pending: deliveries without success."""
 
+    number: int
     id: str
     type: str
     created_us: int
@@ -22,7 +23,6 @@ class Event:
     key: str | None
     api_version: str
     pending: int = 0
-    failed: int = 0
 
     @property
     def object_id(self) -> str:

@@ -1,7 +1,8 @@
 """`expand[]`: ids in an answer replaced by the objects they name, as deep as the client asks.
 
 A member that holds no id we know is left alone. Expansion copies what it changes: stored objects never hold
-other objects."""
+other objects.
+"""
 
 from typing import Any
 

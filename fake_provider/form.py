@@ -1,5 +1,4 @@
-"""Form bodies and query strings with nested keys (`metadata[order]=7`, `expand[]=charge`,
-`items[0][price]=9`).
+"""Form bodies and query strings with nested keys (`metadata[order]=7`, `expand[]=charge`, `items[0][price]=9`).
 
 Only the syntax lives here: leaves stay text; what a parameter may be is the business of `parameters`.
 """

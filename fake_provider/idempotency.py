@@ -15,7 +15,8 @@ class Entry:
     """One key: what it was first used for, and the answer once there is one.
 
     ready_us: until then the key is in flight. response: None while it is, or when the answer is not to be
-    stored."""
+    stored.
+    """
 
     path: str
     params: dict[str, Any]

@@ -13,8 +13,8 @@ class Locks:
         self._until_us: dict[str, int] = {}
 
     def names(self, account: Account, call: Call) -> tuple[str, ...]:
-        """The objects that a call changes: the one in its path, or the payment of a refund; a charge stands
-        for its intent."""
+        """The objects that a call changes: the one in its path, or the payment of a refund; a charge stands for
+        its intent."""
         params = call.params
         given = call.object_id or params.get("payment_intent") or params.get("charge")
         if not isinstance(given, str):

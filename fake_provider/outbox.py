@@ -1,8 +1,9 @@
 """The webhook outbox: which event goes where, when, how often, and what is wrong with it.
 
-Order is not promised and an event may arrive more than once: that much is the provider's contract. The rest
-is misbehaviour on order. A delivery is one event for one endpoint; an attempt is one POST of it. Failed
-attempts are repeated after the profile's pauses."""
+Order is not promised and an event may arrive more than once: that much is the provider's contract. The rest is
+misbehaviour on order. A delivery is one event for one endpoint; an attempt is one POST of it. Failed attempts
+are repeated after the profile's pauses.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -30,9 +31,10 @@ HEADERS = {
 class Delivery:
     """One event on its way to one endpoint.
 
-    made: attempts so far. lose: how many of the next attempts get lost. seal: how it is signed (`own`,
-    `stale`, `forged`, `missing`, `replayed`). retried: whether failed attempts are repeated; copies of our
-    own are not."""
+    made: attempts so far. lose: how many of the next attempts get lost. seal: how it is signed (`own`, `stale`,
+    `forged`, `missing`). original: the delivery whose signature it repeats. retried: whether failed attempts
+    are repeated; copies of our own are not.
+    """
 
     event: Event
     endpoint_id: str
@@ -48,8 +50,8 @@ class Delivery:
 
 @dataclass(slots=True, eq=False)
 class _Held:
-    """A delivery that waits for another event to be delivered; `until` is that event's type, or "" for
-    any."""
+    """A delivery that waits for another event to be delivered; `until` is that event's type, or "" for any
+    later event."""
 
     delivery: Delivery
     until: str
@@ -112,8 +114,8 @@ class Outbox:
     def _first(self, delivery: Delivery, fired: Fired, at_us: int) -> None:
         """The event itself: lost, held or due."""
         if "callback_lost" in fired:
-            delivery.event.failed += 1
-        elif "callback_held" in fired:
+            return
+        if "callback_held" in fired:
             held = fired["callback_held"]
             self._hold(delivery, held.parameter("until"), at_us + held.parameter("delay_us"))
         elif "callback_reordered" in fired:
@@ -149,7 +151,7 @@ class Outbox:
         if "signature_replayed" in fired:
             self._at(
                 at_us + fired["signature_replayed"].parameter("delay_us"),
-                replace(first, seal="replayed", retried=False, original=first, made=0, lose=0),
+                replace(first, retried=False, original=first, made=0, lose=0),
             )
 
     def _at(self, at_us: int, delivery: Delivery) -> None:
@@ -182,7 +184,6 @@ class Outbox:
         """One POST, unless the endpoint is gone or disabled, or the attempt is to get lost."""
         endpoint = self._account.endpoints.get(delivery.endpoint_id)
         if endpoint is None or endpoint["status"] != "enabled":
-            delivery.event.failed += 1
             return
         delivery.made += 1
         if delivery.lose > 0:
@@ -229,12 +230,8 @@ class Outbox:
             return
         if delivery.retried:
             delivery.event.pending -= 1
-        payment = delivery.event.payment()
         for held in list(self._held):
-            if held.delivery.endpoint_id == delivery.endpoint_id and (
-                not held.until
-                or (held.until == delivery.event.type and payment & held.delivery.event.payment())
-            ):
+            if held.delivery.endpoint_id == delivery.endpoint_id and _frees(delivery.event, held):
                 self._release(held)
 
     def _failed(self, delivery: Delivery) -> None:
@@ -243,8 +240,6 @@ class Outbox:
             return
         if delivery.made <= len(pauses):
             self._at(self._account.now_us + pauses[delivery.made - 1], delivery)
-        else:
-            delivery.event.failed += 1
 
     def _body(self, event: Event, endpoint: Resource) -> bytes:
         return event.text(endpoint["api_version"]).encode()
@@ -289,6 +284,14 @@ class Outbox:
             shown=Snapshot(claimed),
             previous=None,
         )
+
+
+def _frees(event: Event, held: _Held) -> bool:
+    """Whether a delivered event is the one that a held delivery waits for."""
+    waiting = held.delivery.event
+    if not held.until:
+        return event.number > waiting.number
+    return held.until == event.type and bool(event.payment() & waiting.payment())
 
 
 def _wants(endpoint: Resource, event_type: str) -> bool:

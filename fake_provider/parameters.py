@@ -160,7 +160,8 @@ def unknown_to(
     """The parameters an object shall echo: those a client may set, and those that no member of ours has.
 
     A parameter that names a member which only the provider sets is ignored, and a command (`confirm`) is no
-    member."""
+    member.
+    """
     members = frozenset(template)
     return {
         name: value

@@ -32,9 +32,8 @@ NEVER_US = 2**62
 
 
 class Pipeline:
-    """Takes requests to their answers. `respond` takes the `Respond` actions; `announce` sends the events that have
-    piled
-    up, given the time of the answer, and returns until when the answer is to be held back."""
+    """Takes requests to their answers. `respond` takes the `Respond` actions; `announce` sends the events that
+    have piled up, given the time of the answer, and returns until when the answer is to be held back."""
 
     def __init__(
         self,

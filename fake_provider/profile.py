@@ -1,8 +1,9 @@
 """A profile: everything about a provider that differs between providers or that nobody publishes, as data.
 
 Profiles are TOML files beside this module (`profiles/`) or a user's own; every setting has the default of
-`stripe_v1`. Times in the file are seconds (fractions allowed) under names ending in `_s`; here they are
-integer microseconds."""
+`stripe_v1`. Times in the file are seconds (fractions allowed) under names ending in `_s`; here they are integer
+microseconds.
+"""
 
 import difflib
 import tomllib

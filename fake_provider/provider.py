@@ -1,6 +1,7 @@
 """The provider: one object that takes requests, reports and the time, and returns actions.
 
-It does no I/O and has no clock: whoever owns it says what happened and what time it is, and carries out the actions.
+It does no I/O and has no clock: whoever owns it says what happened and what time it is, and carries out the
+actions.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,8 +23,8 @@ from fake_provider.profile import Profile
 class Provider:
     """A payment provider that speaks a subset of the Stripe API and misbehaves as it is told.
 
-    profile: its rules. now_us: the time (Unix, microseconds) at which it comes into being. random: the
-    source of every secret.
+    profile: its rules. now_us: the time (Unix, microseconds) at which it comes into being. random: the source
+    of every secret.
     webhooks: URLs that get every event, all signed with `secret`. behaviours: what shall go wrong.
     """
 
@@ -72,8 +73,7 @@ class Provider:
         return self._outbox.sign(attempt)
 
     def delivered(self, attempt_id: str, status: int | None, now_us: int) -> list[Action]:
-        """An attempt ended: with an HTTP status, or None when there was no answer (refused, cut, timed
-        out)."""
+        """An attempt ended: with an HTTP status, or None when there was no answer (refused, cut, timed out)."""
         self._run_due(now_us)
         self._outbox.delivered(attempt_id, status)
         self._run_due(now_us)
@@ -98,8 +98,9 @@ class Provider:
     ) -> tuple[dict[str, Any], list[Action]]:
         """Lets something happen that no API call causes (see `controls.CONTROLS`): its object, and the actions.
 
-        Raises `ApiError` when it cannot happen; what it caused until then (a declined card) still comes out
-        of `advance`."""
+        Raises `ApiError` when it cannot happen; what it caused until then (a declined card) still comes out of
+        `advance`.
+        """
         self._run_due(now_us)
         run = CONTROLS.get(name)
         if run is None:

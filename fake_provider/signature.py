@@ -1,5 +1,5 @@
-"""Webhook signatures: `t=<unix seconds>,v1=<hex HMAC-SHA256(secret, "<t>.<body>")>`, one v1 per living
-secret, and a fake v0."""
+"""Webhook signatures: `t=<unix seconds>,v1=<hex HMAC-SHA256(secret, "<t>.<body>")>`, one v1 per living secret,
+and a fake v0."""
 
 import hashlib
 import hmac

@@ -45,8 +45,8 @@ COMMANDS = frozenset({"expand", "capture", "source", "charge"})
 
 
 def create(account: Account, call: Call) -> Resource:
-    """POST /v1/charges, the older way to pay. `source` may be a chain `tok_a|tok_b|name`: the n-th use of
-    the chain takes the n-th token."""
+    """POST /v1/charges, the older way to pay. `source` may be a chain `tok_a|tok_b|name`: the n-th use of the
+    chain takes the n-th token."""
     params = call.params
     customer = customers.living(account, params["customer"]) if params.get("customer") else None
     source = params.get("source") or (
@@ -82,8 +82,7 @@ def _next_of_chain(account: Account, source: str) -> str:
 
 
 def capture(account: Account, call: Call) -> Resource:
-    """POST /v1/charges/{id}/capture. A charge of an intent is captured through its intent, so that both
-    agree."""
+    """POST /v1/charges/{id}/capture. A charge of an intent is captured through its intent, so that both agree."""
     charge = account.charges.find(call.object_id)
     amount = charging.check_capture(charge, call.params.get("amount"))
     if charge["payment_intent"]:

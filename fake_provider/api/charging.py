@@ -1,8 +1,9 @@
 """How money moves: holds, sales, captures and their ends, for payment intents and bare charges alike.
 
-`authorize` is the only way money starts to move; `settle`, `capture_charge`, `release` and the expiry of a
-hold are the only ways on. Each books the ledger and emits the charge's own event; what happens to an intent
-is the business of `payment_intents`."""
+`authorize` is the only way money starts to move; `settle`, `capture_charge`, `release` and the expiry of a hold
+are the only ways on. Each books the ledger and emits the charge's own event; what happens to an intent is the
+business of `paying`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,8 +100,8 @@ def check_amount(account: Account, amount: int, currency: str) -> None:
 
 
 def refusal(account: Account, method: Resource, *, off_session: bool) -> Decline | None:
-    """Why a payment with this method is declined now, or None. A scripted `decline` comes before what the
-    card itself does."""
+    """Why a payment with this method is declined now, or None. A scripted `decline` comes before what the card
+    itself does."""
     scripted = account.misbehaves("decline")
     if scripted:
         return decline_of(scripted.parameter("code"), scripted.parameter("decline_code"))

@@ -22,8 +22,7 @@ _BOUND = integer(0)
 
 
 def lister(shelf: str, *filters: str, required: tuple[str, ...] = ()) -> Callable[[Account, Call], Resource]:
-    """An operation that lists a shelf; `filters` are parameters that must equal the member of the same
-    name."""
+    """An operation that lists a shelf; `filters` are parameters that must equal the member of the same name."""
 
     def run(account: Account, call: Call) -> Resource:
         for name in required:

@@ -122,8 +122,8 @@ def _require_action(account: Account, intent: Resource, return_url: str | None) 
 
 
 def authenticate(account: Account, intent: Resource, *, succeeded: bool) -> Resource:
-    """What the customer does on the bank's page; there is no API call for it. A manual confirmation must
-    then confirm again."""
+    """What the customer does on the bank's page; there is no API call for it. A manual confirmation must then
+    confirm again."""
     if intent["status"] != "requires_action":
         raise unexpected(
             intent,

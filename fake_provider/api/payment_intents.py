@@ -25,8 +25,7 @@ def retrieve(account: Account, call: Call) -> Resource:
 
 
 def update(account: Account, call: Call) -> Resource:
-    """POST /v1/payment_intents/{id}: before it is paid almost everything, afterwards only what moves no
-    money."""
+    """POST /v1/payment_intents/{id}: before it is paid almost everything, afterwards only what moves no money."""
     intent, params = account.intents.find(call.object_id), call.params
     moves_money = {"amount", "currency", "payment_method", "payment_method_data", "customer"} & set(params)
     if moves_money and intent["status"] not in CONFIRMABLE:

@@ -56,8 +56,8 @@ def create(account: Account, call: Call) -> Resource:
 
 
 def make(account: Account, params: dict[str, Any]) -> Resource:
-    """A new payment method from `type`, `card`, `billing_details`, `metadata`; also what
-    `payment_method_data` does."""
+    """A new payment method from `type`, `card`, `billing_details`, `metadata`; also what `payment_method_data`
+    does."""
     kind = params.get("type") or "card"
     if kind != "card":
         raise ApiError(
@@ -137,8 +137,7 @@ def _shelve(
 
 
 def resolve(account: Account, name: str, param: str = "payment_method") -> Resource:
-    """The payment method that a parameter names: an id, or a test name or token, of which a new method is
-    made."""
+    """The payment method that a parameter names: an id, or a test name or token, of which a new method is made."""
     found = account.payment_methods.get(name)
     if found is not None:
         return found

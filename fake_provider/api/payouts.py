@@ -1,7 +1,7 @@
 """Payouts: available money on its way to the merchant's bank.
 
-An automatic payout takes every available transaction that was not paid out yet, and lists them as its parts: the net of
-the parts equals the amount. A manual one takes an amount from the balance and has no parts.
+An automatic payout takes every available transaction that was not paid out yet, and lists them as its parts:
+the net of the parts equals the amount. A manual one takes an amount from the balance and has no parts.
 """
 
 from functools import partial

@@ -66,8 +66,7 @@ def synthetic(account: Account, charge: Resource, amount: int, reason: str | Non
 def refund_charge(
     account: Account, charge: Resource, amount: int, reason: str | None, members: dict[str, Any]
 ) -> Resource:
-    """Gives `amount` of a captured charge back. The caller has checked that there is as much left to
-    refund."""
+    """Gives `amount` of a captured charge back. The caller has checked that there is as much left to refund."""
     refund = _new(account, charge, amount, reason, members)
     transaction = transactions.transact(account, "refund", refund, -amount, description=None)
     refund["balance_transaction"] = transaction["id"]

@@ -1,7 +1,7 @@
 """Checkout sessions in payment mode: a page of the provider on which a customer pays.
 
-There is no page: a control call says that the customer paid (`complete`). The payment intent comes into being then, as
-it does at the real provider.
+There is no page: a control call says that the customer paid (`complete`). The payment intent comes into being
+then, as it does at the real provider.
 """
 
 from functools import partial

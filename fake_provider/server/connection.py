@@ -1,7 +1,8 @@
 """One client connection: HTTP/1.1 requests in, answers out, everything bounded.
 
-httptools parses. Requests of one connection are worked on one after the other; while one is, or while the client does
-not read its answers, nothing more is read. So a client costs at most one request and one answer of memory.
+httptools parses. Requests of one connection are worked on one after the other; while one is, or while the
+client does not read its answers, nothing more is read. So a client costs at most one request and one answer of
+memory.
 """
 
 import asyncio

@@ -12,8 +12,8 @@ Done = Callable[[Attempt, int | None, str], None]
 
 
 class Courier:
-    """Runs deliveries side by side, at most 64 at once. `done` gets the attempt, its status (None: no answer) and a
-    word for the log."""
+    """Runs deliveries side by side, at most 64 at once. `done` gets the attempt, its status (None: no answer)
+    and a word for the log."""
 
     def __init__(self, timeout_us: int, done: Done) -> None:
         limits = httpx.Limits(max_connections=MAX_AT_ONCE, max_keepalive_connections=MAX_AT_ONCE)

@@ -45,8 +45,8 @@ class Standalone:
 
 
 class Shop:
-    """Takes callbacks on a port of its own: `received` gets (headers, body), `statuses` say how the next ones are
-    answered."""
+    """Takes callbacks on a port of its own: `received` gets (headers, body), `statuses` say how the next ones
+    are answered."""
 
     def __init__(self) -> None:
         self.received: Queue[tuple[dict[str, str], bytes]] = Queue()

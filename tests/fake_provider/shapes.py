@@ -1,7 +1,8 @@
-"""Checks JSON against the SDK's own typed classes: every member the class requires is there, and of a declared type.
+"""Checks JSON against the SDK's own typed classes: every member the class requires is there, and of a declared
+type.
 
-The SDK does not check types at run time, but its classes are annotated with everything Stripe documents. Literals
-count as closed where the SDK writes them alone, and as open where it says `Union[Literal[...], str]`.
+The SDK does not check types at run time, but its classes are annotated with everything Stripe documents.
+Literals count as closed where the SDK writes them alone, and as open where it says `Union[Literal[...], str]`.
 """
 
 import ast

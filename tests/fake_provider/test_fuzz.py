@@ -1,4 +1,5 @@
-"""Nonsense of every kind: whatever is sent, the answer is an error object or a proper object, and never an exception.
+"""Nonsense of every kind: whatever is sent, the answer is an error object or a proper object, and never an
+exception.
 
 The first fuzzer mutates requests of every route, the second feeds bytes to a connection in pieces.
 """

@@ -1,7 +1,7 @@
 """The official stripe-node SDK, unmodified, against the standalone provider.
 
-One node process runs every case (`node/drive.mjs`) and reports what it saw. The SDK is installed from npm once, into
-a folder that git ignores; without node, npm or the index the tests skip and say what to do.
+One node process runs every case (`node/drive.mjs`) and reports what it saw. The SDK is installed from npm once,
+into a folder that git ignores; without node, npm or the index the tests skip and say what to do.
 """
 
 import json
