@@ -101,6 +101,7 @@ class Account:
             call.key if call else None,
             self.profile.api_version,
         )
+        self.prune_events()
         self.events[event.id] = event
         self.fresh_events.append(event)
         return event

@@ -28,7 +28,7 @@ CHOICES = {
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The rules of one provider. `_us` are microseconds; 0 switches a window, a limit or a check off."""
+    """The rules of one provider. `_us` are microseconds; `rate_limit_per_s` and `duplicate_window_us` of 0 are off."""
 
     name: str = "stripe_v1"
     # Idempotency. `stored`: which first answers are kept (all that executed, 2xx only, none at all).

@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._working = False
         self._begun = False
         self._draining = False
+        self._bodiless = False
         self._transport: asyncio.Transport | None = None
         self.deadline: float | None = None
         self._begin()
@@ -170,6 +171,7 @@ class Connection(asyncio.Protocol):
         while self._queue and not self._busy and not self._choked:
             request, keep_alive = self._queue.popleft()
             self._busy, self._last = True, not keep_alive
+            self._bodiless = request.method == "HEAD"
             self.deadline = None
             self._handler.handle(self, request)
         self._working = False
@@ -200,6 +202,7 @@ class Connection(asyncio.Protocol):
             transport.resume_reading()
         else:
             head, body = encoded(respond.response, close=self._last or respond.cut is not None)
+            body = b"" if self._bodiless else body
             transport.write(head + (body if respond.cut is None else body[: respond.cut]))
             self._busy = False
             if self._last or respond.cut is not None:

@@ -247,6 +247,17 @@ def test_requests_sent_ahead_are_answered_in_order_up_to_a_bound(standalone: Sta
         assert b"More than 16 requests are waiting on this connection." in refused
 
 
+def test_a_head_request_gets_no_body(standalone: Standalone) -> None:
+    host, port = standalone.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 10) as client:
+        client.sendall(b"HEAD /v1/charges HTTP/1.1\r\n" + KEY + b"Connection: close\r\n\r\n")
+        answer = b""
+        while chunk := client.recv(65_536):
+            answer += chunk
+    assert answer.startswith(b"HTTP/1.1 404 Not Found\r\n")
+    assert answer.endswith(b"\r\n\r\n")
+
+
 def test_a_slow_client_is_told_and_an_idle_one_closed(
     standalone: Standalone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
