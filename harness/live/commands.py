@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.live.ports import HOST
 from harness.live.process import Command
+from harness.live.program import Program
 from harness.target import Process
 
 _MAIN = (
@@ -29,7 +30,10 @@ def command_for(
     process: Process, node: str, port: int, env: Mapping[str, str], folder: Path, log: Path
 ) -> Command:
     """The command of one instance. Raises UsageError when uvicorn, which serves it, is not installed."""
-    if process.asgi is not None:
+    if isinstance(process, Program):
+        words = list(process.command)
+        env = {**env, process.port: str(port)} if process.port else env
+    elif process.asgi is not None:
         if importlib.util.find_spec("uvicorn") is None:
             raise UsageError(
                 f"process {process.name!r} is ASGI; live it is served by uvicorn: pip install uvicorn"

@@ -20,6 +20,7 @@ from harness.live.injector import LiveInjector, Unit
 from harness.live.keystore import LiveKeyStore
 from harness.live.link import Link, Upstreams
 from harness.live.ports import HOST, free_port
+from harness.live.program import is_served, ready_path
 from harness.live.traffic import Traffic
 from harness.live.units import ProcessUnit, ServiceUnit, dependency_unit, redis_unit
 from harness.names import MessageName
@@ -79,7 +80,7 @@ class Rig:
     async def _make_processes(self) -> None:
         """Ports first: the environment of a process names links to others that do not run yet."""
         processes = self.target.processes_of(self.build)
-        ports = {node: free_port() for process in processes if process.asgi for node in process.nodes}
+        ports = {node: free_port() for process in processes if is_served(process) for node in process.nodes}
         for process in processes:
             siblings = []
             for node in process.nodes:
@@ -87,7 +88,7 @@ class Rig:
                 log = self.folder / f"{node}.log"
                 port = ports.get(node, 0)
                 command = command_for(process, node, port, env, self.target.folder, log)
-                unit = ProcessUnit(self.gate, node, process.name, command, port)
+                unit = ProcessUnit(self.gate, node, process.name, command, port, ready_path(process))
                 self._stack.callback(unit.stop)
                 siblings.append(unit)
                 self.units[node] = unit
@@ -96,7 +97,7 @@ class Rig:
                 unit.siblings = siblings
         for dependency in self.target.dependencies:
             for process in processes:
-                if process.asgi:
+                if is_served(process):
                     await self.link(dependency.name, dependency.name, process.name)
 
     async def _environment(self, process: Process, node: str) -> dict[str, str]:
@@ -144,7 +145,7 @@ class Rig:
     def _protocol(self, service: str) -> str:
         for process in self.target.processes_of(self.build):
             if process.name == service:
-                return "http" if process.asgi else "plain"
+                return "http" if is_served(process) else "plain"
         return "http"
 
     def _upstreams(self, service: str) -> Upstreams:

@@ -9,23 +9,30 @@ import trio
 from harness.errors import TargetError
 from harness.live import toxic
 from harness.live.gate import Gate
-from harness.live.host import ServiceHost
+from harness.live.host import ServiceHost, http_call
 from harness.live.keystore import LiveKeyStore
 from harness.live.ports import HOST, is_listening
 from harness.live.process import POLL_S, Child, Command
+from harness.wire.http import HttpRequest
 
 READY_S = 30.0
 SUPERVISOR_S = 1.0
 """A process that ends by itself is started again after this long, as under any supervisor."""
 SETTLED_S = 2.0
 """A process without a port counts as ready when it has called something, or has run this long."""
+PROBE_US = 1_000_000
 FOREVER_US = 3_600_000_000
 
 
 class ProcessUnit:
-    """One instance of a target's process. port: where it listens, or 0 when it serves nobody."""
+    """One instance of a target's process.
 
-    def __init__(self, gate: Gate, node: str, service: str, command: Command, port: int) -> None:
+    port: where it listens, or 0 when it serves nobody. ready: a path that answers 2xx when it is ready.
+    """
+
+    def __init__(
+        self, gate: Gate, node: str, service: str, command: Command, port: int, ready: str | None = None
+    ) -> None:
         self.node = node
         self.service = service
         self.port = port
@@ -34,6 +41,7 @@ class ProcessUnit:
         self.siblings: list[ProcessUnit] = [self]
         self._gate = gate
         self._command = command
+        self._ready = ready
         self._is_meant_to_run = False
 
     @property
@@ -45,10 +53,12 @@ class ProcessUnit:
         self._is_meant_to_run = True
         child = self.child = Child(self._command)
         started = trio.current_time()
-        while not self._looks_ready(started):
+        while not await self._looks_ready(started):
             child.check_alive()
             if trio.current_time() > started + READY_S:
                 where = f"nobody listens on {self.address}" if self.port else "it called nothing"
+                if self._ready and is_listening(HOST, self.port):
+                    where = f"http://{self.address}{self._ready} does not answer 2xx"
                 raise child.not_ready(READY_S, where)
             await trio.sleep(POLL_S)
         self.is_up = True
@@ -56,11 +66,17 @@ class ProcessUnit:
         self._gate.open_to(self.service)
         self._gate.nursery.start_soon(self._supervise, child)
 
-    def _looks_ready(self, started: float) -> bool:
+    async def _looks_ready(self, started: float) -> bool:
         if self.port:
-            return is_listening(HOST, self.port)
+            if not is_listening(HOST, self.port):
+                return False
+            return self._ready is None or await self._answers(self._ready)
         calls = any(link.connections for (source, _), link in self._gate.links.items() if source == self.node)
         return calls or trio.current_time() > started + SETTLED_S
+
+    async def _answers(self, path: str) -> bool:
+        answer = await http_call(self.port, HOST, HttpRequest("GET", path, (), b""), PROBE_US)
+        return answer is not None and 200 <= answer.status < 300
 
     async def _supervise(self, child: Child) -> None:
         while child.is_running:
