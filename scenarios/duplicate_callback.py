@@ -8,8 +8,8 @@ from targets.wiring import CHECKOUT
 
 
 @scenario(CHECKOUT, faults=["duplicate", "callback_duplicated", "reset"], invariants=INVARIANTS, inputs=inputs,
-          instances={"worker": 2})
+          instances={"api": 2, "worker": 2})
 async def duplicate_callback(world: World) -> None:
-    """One customer pays; callbacks are delivered again, and two workers take them."""
+    """One customer pays; callbacks are delivered again, two APIs and two workers take them."""
     (ana,) = world.clients("customer-1")
     await buy(ana, order(world, "o-1"), "key-1")

@@ -170,7 +170,7 @@ def answer_was_not_true(state: State) -> int:
     for order, outcome in told.items():
         status = known[order]["status"] if order in known else "unknown to the shop"
         said = "paid" if outcome.status in (200, 201) else "not paid"
-        if (said == "paid") != (status in ("paid", "refunded")):
+        if (said == "paid") != (status == "paid"):
             state.violated(order, f"The customer of {order} was told it is {said} ({outcome.status}), but it is {status}.")
     return len(told)
 

@@ -118,3 +118,14 @@ async def never_ready(scope: Any, receive: Any, send: Any) -> None:
 async def fails_to_start(scope: Any, receive: Any, send: Any) -> None:
     await receive()
     await send({"type": "lifespan.startup.failed", "message": "no configuration"})
+
+
+async def sleeps_oddly(scope: Any, receive: Any, send: Any) -> None:
+    """Answers after a pause that is no whole number of microseconds, as jitter makes them."""
+    if scope["type"] != "http":
+        raise NotImplementedError
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    for _ in range(100):
+        await asyncio.sleep(random.uniform(0.001, 0.1))
+    await _answer(send, str(loop.time() > started))

@@ -95,6 +95,12 @@ def test_a_process_that_blocks_its_loop_is_ended_from_outside() -> None:
     assert run.error is not None and run.error.startswith("the run was still going after 1 s of real time")
 
 
+def test_pauses_may_be_fractions_of_a_microsecond() -> None:
+    run = run_processes(f"api=asgi:{HERE}:sleeps_oddly", workload=ask)
+    assert run.error is None
+    assert run.outcomes[0].status == 200
+
+
 def test_a_plain_main_that_calls_asyncio_run_is_hosted() -> None:
     assert run_processes(f"api={HERE}:plain_main").error is None
 
