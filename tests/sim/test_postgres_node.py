@@ -102,6 +102,14 @@ def test_after_a_failed_parse_the_server_is_silent_until_sync(world: PostgresWor
     assert link.ask("select 7").value == "7"
 
 
+def test_a_client_that_dies_after_a_failed_parse_leaves_a_usable_session(world: PostgresWorld) -> None:
+    for _ in range(2):
+        link = world.link("api")
+        link.raw(parse("selekt 1", "s1") + describe("s1") + FLUSH)
+        link.close()
+    assert world.link("api").ask("select 1").value == "1"
+
+
 def test_pipelined_groups_are_answered_one_by_one_even_behind_a_waiting_query(world: PostgresWorld) -> None:
     holder, waiter = world.link("api"), world.link("worker")
     holder.ask("begin; update accounts set balance = 1 where id = 1")

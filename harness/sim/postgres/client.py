@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from harness.errors import HarnessError
 from harness.sim.postgres import timeouts
+from harness.sim.postgres.prepared import Prepared
 from harness.sim.postgres.request import NOTHING, Request
 from harness.sim.postgres.session import Session
 from harness.sim.service import Timer, Wire
@@ -21,6 +22,8 @@ class Client:
     skips: a Flush group failed, so the server ignores everything up to the next Sync.
     transaction_us, serial: begin and number of the transaction that is open, if `in_transaction`.
     gone: the client is dead while its query still waits: as in PostgreSQL, the server finds out when it is done.
+    statements: what it prepared, where that lives under a name of ours.
+    in_context: nothing that it set makes a statement mean something else, or see something else.
     listens: it may have asked for notifications. limits: its time-outs; limited: it may have set some.
     """
 
@@ -41,6 +44,8 @@ class Client:
     in_transaction: bool = False
     transaction_us: int = 0
     serial: int = 0
+    statements: dict[bytes, Prepared] = field(default_factory=dict)
+    in_context: bool = True
     listens: bool = False
     limits: timeouts.Timeouts = timeouts.NONE
     limited: bool = False

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from harness.sim.postgres import messages, values
-from harness.sim.postgres.session import Answer, QueryFailed, Session
+from harness.sim.postgres.answer import Answer
+from harness.sim.postgres.session import QueryFailed, Session
 from harness.sim.postgres.virtual import SLEEP_LOCK_CLASS
 from harness.wire.postgres import messages as split
 

@@ -8,14 +8,19 @@ from harness.sim.postgres import messages, timeouts
 from harness.sim.postgres.cluster import PostgresCluster
 from harness.sim.postgres.control import Control, values_of
 from harness.sim.postgres.history import RowChange, changes
+from harness.sim.postgres.prepared import Descriptions, prepare
 from harness.sim.postgres.pristine import Pristine
 from harness.sim.postgres.session import QueryFailed, Session, SessionClosed
 
 CREATED_US = 1_767_225_600_000_000
 """2026-01-01 00:00 UTC."""
 
-_CLEAN = messages.query("rollback") + messages.query("discard all")
-_CLEAN_ANSWERS = 2
+# DISCARD ALL, but for the prepared statements.
+_CLEAN = messages.query(
+    "rollback; close all; set session authorization default; reset all; unlisten *;"
+    "select pg_advisory_unlock_all(); discard temp; discard sequences"
+)
+_CLEAN_ANSWERS = 3
 
 
 class Database:
@@ -45,6 +50,7 @@ class Database:
         self._demand: dict[bytes, int] = {}
         self._leased: list[Session] = []
         self._ended: list[int] = []
+        self.descriptions = Descriptions(self._connect)
         self._pristine = Pristine(cluster, name, user)
         self._pristine.create(schema_sql, created_us)
         self._open_control()
@@ -77,17 +83,23 @@ class Database:
         return None
 
     def _open(self, packet: bytes) -> Session:
+        session = self._connect(packet)
+        session.limits = timeouts.read(values_of(session.run(timeouts.READ_SQL)))
+        self.control.hold_sleep(session.real_pid)
+        return session
+
+    def _connect(self, packet: bytes) -> Session:
         parameters = timeouts.of_startup(messages.startup_parameters(packet))
         session = self.cluster.connect(**{"database": parameters.get("user", ""), **parameters})
         session.newest_type = self._pristine.newest_type
-        session.limits = timeouts.read(values_of(session.run(timeouts.READ_SQL)))
-        self.control.hold_sleep(session.real_pid)
         return session
 
     def release(self, leased: Sequence[tuple[bytes, Session]]) -> None:
         """Gives sessions back: their transactions end, their locks are free, their settings are gone."""
         for _, session in leased:
-            session.send(_CLEAN)
+            closes = [messages.message(b"C", b"S" + name + b"\0") for name in sorted(session.named)]
+            session.named.clear()
+            session.send(b"".join((messages.SYNC, _CLEAN, *closes, messages.SYNC)))
         for packet, session in leased:
             self._leased.remove(session)
             if session.broken or not _is_clean(session):
@@ -96,24 +108,40 @@ class Database:
                 self._idle.setdefault(packet, []).append(session)
 
     def demand(self) -> dict[bytes, int]:
-        """How many sessions each start-up packet asked for since the last `reset`: what `warm` is worth."""
-        return dict(self._demand)
+        """What is worth having ready for a run like the one since the last `reset`; see `warm`.
+
+        A start-up packet and how many sessions it asked for, or a start-up packet followed by the Parse message of a
+        statement that such sessions were asked to prepare.
+        """
+        statements = {
+            packet + messages.message(b"P", b"\0" + body): 1 for packet, body in self.descriptions.known()
+        }
+        return self._demand | statements
 
     def warm(self, demand: Mapping[bytes, int]) -> None:
-        """Opens sessions ahead, so that no run pays for them."""
-        for packet, count in demand.items():
-            idle = self._idle.setdefault(packet, [])
-            while len(idle) < count:
+        """Opens sessions and prepares statements ahead, so that no run pays for them."""
+        bodies: dict[bytes, list[bytes]] = {}
+        for key in demand:
+            packet, parse = messages.split_packet(key)
+            bodies.setdefault(packet, [])
+            if parse:
+                bodies[packet].append(parse[6:])
+        for packet, wanted in bodies.items():
+            idle = self._idle[packet] = [s for s in self._idle.get(packet, []) if s.alive()]
+            while len(idle) < demand.get(packet, 0):
                 try:
                     idle.append(self._open(packet))
                 except SessionClosed:
                     break
+            prepared = [self.descriptions.find(packet, body) for body in wanted] if idle else []
+            prepare([found for found in prepared if found is not None], idle)
 
     def _drop_sessions(self) -> None:
         for session in (*self._leased, *(session for idle in self._idle.values() for session in idle)):
             session.drop()
         self._leased.clear()
         self._idle.clear()
+        self.descriptions.drop_sessions()
 
     # --- state
 
@@ -131,7 +159,7 @@ class Database:
 
     def recover(self) -> None:
         """As `reset`, after a run that ended without giving its sessions back: all of them are replaced."""
-        wanted = {packet: len(sessions) for packet, sessions in self._idle.items()}
+        wanted = self.demand() | {packet: len(sessions) for packet, sessions in self._idle.items()}
         self._end_sessions()
         self._open_control()
         self.reset()
@@ -146,6 +174,11 @@ class Database:
     def notifies(self) -> bool:
         """Whether a function of the schema sends notifications."""
         return self._pristine.notifies
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what the server says to a statement that is prepared depends on nothing but the schema."""
+        return self._pristine.remembers
 
     def ended(self, serial: int) -> None:
         """The node tells that this transaction of the run has ended."""

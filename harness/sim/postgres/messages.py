@@ -11,6 +11,10 @@ def message(letter: bytes, body: bytes) -> bytes:
     return letter + _INT.pack(len(body) + 4) + body
 
 
+READY = message(b"Z", b"I")
+SYNC = message(b"S", b"")
+
+
 def query(sql: str) -> bytes:
     """A simple Query."""
     return message(b"Q", sql.encode() + b"\0")
@@ -26,6 +30,12 @@ def startup_parameters(packet: bytes) -> dict[str, str]:
     words = packet[8:].rstrip(b"\0").split(b"\0")
     texts = [word.decode("utf-8", "replace") for word in words]
     return dict(zip(texts[::2], texts[1::2], strict=False))
+
+
+def split_packet(data: bytes) -> tuple[bytes, bytes]:
+    """A start-up packet and what follows it."""
+    (length,) = _INT.unpack_from(data)
+    return data[:length], data[length:]
 
 
 def fields(body: bytes) -> dict[str, str]:

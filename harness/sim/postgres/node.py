@@ -9,10 +9,13 @@ from collections.abc import Iterable
 
 from harness.errors import NotSimulated
 from harness.sim.postgres import control, messages, timeouts
+from harness.sim.postgres.answer import Answer
 from harness.sim.postgres.client import Client
 from harness.sim.postgres.database import Database
-from harness.sim.postgres.request import read_request
-from harness.sim.postgres.session import Answer, SessionClosed
+from harness.sim.postgres.prepared import HIDDEN, Prepared, forgotten
+from harness.sim.postgres.request import Request, read_request
+from harness.sim.postgres.rewrite import may_change_context
+from harness.sim.postgres.session import SessionClosed
 from harness.sim.postgres.virtual import NOT_SIMULATED
 from harness.sim.postgres.waiting import WaitingRoom
 from harness.sim.service import Host, Wire
@@ -38,6 +41,7 @@ class PostgresNode:
         self._next_pid = _FIRST_PID
         self._serial = 0
         self._notifies = database.notifies
+        self._defines = False
         self._up = True
 
     def conversation(self) -> PostgresConversation:
@@ -149,6 +153,7 @@ class PostgresNode:
         client.live, client.packet = session, packet
         client.limits = session.limits
         client.limited = client.limits != timeouts.NONE
+        client.in_context = not may_change_context(packet.decode("utf-8", "replace"))
         client.pid, self._next_pid = self._next_pid, self._next_pid + 1
         client.secret = self._host.random.getrandbits(31)
         self._begin(client)
@@ -182,25 +187,70 @@ class PostgresNode:
     # --- requests
 
     def _execute(self, client: Client, data: bytes) -> None:
-        request = read_request(data)
+        request = read_request(data, client.statements)
         if client.skips and request.owed is not None:
-            client.wire.reply(b"")
+            self._reply(client, Answer(b""))
+            self._next(client)
             return
         client.request = request
-        client.listens = client.listens or request.listens
-        client.limited = client.limited or request.sets_timeout
-        self._notifies = self._notifies or request.notifies
+        self._heed(client, request)
         self._begin(client)
-        client.session.send(request.data, request.owed)
+        prepared = self._remembered(client, request)
+        if prepared is not None:
+            ready = b"" if request.owed is not None else _READY_AFTER[client.session.status]
+            self.complete(client, Answer(prepared.reply + ready))
+            return
+        self._send(client, request)
         try:
             answer = self._waiting.answer_of(client)
         except SessionClosed as closed:
-            self._closed_by_server(client, closed.reply)
+            self.closed_by_server(client, closed.reply)
             return
         if answer is None:
             self._waiting.park(client)
         else:
             self.complete(client, answer)
+
+    def _heed(self, client: Client, request: Request) -> None:
+        """Keeps in mind what the statements of a request may do to later ones."""
+        for name in request.closes:
+            client.statements.pop(name, None)
+        for statement in request.statements:
+            client.listens = client.listens or statement.listens
+            client.limited = client.limited or statement.sets_timeout
+            client.in_context = client.in_context and not statement.changes_context
+            self._notifies = self._notifies or statement.notifies
+            self._defines = self._defines or statement.defines
+            if statement.prepares:
+                client.session.prepared.clear()
+                client.session.broken = True
+                forgotten(statement.sql, client.statements)
+
+    def _remembered(self, client: Client, request: Request) -> Prepared | None:
+        """The answer to a request that only prepares, if the server's would be the same at any time.
+
+        It would not be after the catalogue changed or a table was locked in this run, for a client that set a schema,
+        a role or an isolation level (whose snapshot begins with the first statement), or in a failed transaction.
+        """
+        may = self._database.remembers and not self._defines and client.in_context
+        if may and request.prepares is not None and client.session.status != "E":
+            name, body = request.prepares
+            prepared = self._database.descriptions.find(client.packet, body)
+            if prepared is not None:
+                client.statements[name] = prepared
+                return prepared
+        for name in request.names:
+            client.statements.pop(name, None)
+            client.session.named.add(name)
+        return None
+
+    def _send(self, client: Client, request: Request) -> None:
+        """Forwards a request; statements of ours that the session does not have yet go before it."""
+        session = client.session
+        new = [prepared for prepared in request.binds if prepared.name not in session.prepared]
+        session.prepared.update(prepared.name for prepared in new)
+        data = b"".join([*(prepared.preparation() for prepared in new), request.data])
+        session.send(data, request.owed, hidden=HIDDEN * len(new))
 
     def _begin(self, client: Client) -> None:
         """A statement begins, and with it a transaction if none is open."""
@@ -214,26 +264,40 @@ class PostgresNode:
 
     def complete(self, client: Client, answer: Answer) -> None:
         """Gives the answer to the client, then takes up what it sent while it was parked."""
-        request, error = client.request, answer.error
-        if error is not None:
-            if error["C"] == NOT_SIMULATED:
-                raise NotSimulated(error["M"], error.get("H", ""))
-            if "P" in error and request.statement is not None and request.statement.edits:
-                position = request.statement.original_position(int(error["P"]))
-                answer = answer.reworded({"P": str(position)})
+        request = client.request
+        if answer.error is not None:
+            answer = self._with_error_of_the_client(client, answer)
         # After a Flush the implicit transaction stays open until the Sync.
         client.in_transaction = client.session.status != "I" or request.owed is not None
-        client.skips = request.owed is not None and error is not None
+        client.skips = request.owed is not None and answer.error is not None
         if not client.in_transaction:
             self._database.ended(client.serial)
         self._learn_limits(client)
         self._reply(client, answer)
+        self._next(client)
+
+    def _next(self, client: Client) -> None:
         if client.queue:
             self._handle(client, client.queue.popleft())
         elif client.gone:
             self._end(client)
         else:
             self._watch_idle(client)
+
+    def _with_error_of_the_client(self, client: Client, answer: Answer) -> Answer:
+        """An error as the client's own SQL and names would have caused it."""
+        error, request = answer.error or {}, client.request
+        if error["C"] == NOT_SIMULATED:
+            raise NotSimulated(error["M"], error.get("H", ""))
+        words: dict[str, str] = {}
+        if "P" in error and request.statements and request.statements[-1].edits:
+            words["P"] = str(request.statements[-1].original_position(int(error["P"])))
+        names = {prepared.name: name for name, prepared in client.statements.items()}
+        for prepared in request.binds:
+            client.session.prepared.discard(prepared.name)
+            name = names.get(prepared.name, b"").decode("utf-8", "replace")
+            words["M"] = words.get("M", error["M"]).replace(prepared.name.decode(), name)
+        return answer.reworded(words) if words else answer
 
     def _reply(self, client: Client, answer: Answer) -> None:
         if not client.gone:
@@ -243,7 +307,7 @@ class PostgresNode:
         if self._notifies and not client.in_transaction:
             self._deliver_notifications()
 
-    def _closed_by_server(self, client: Client, last_words: bytes) -> None:
+    def closed_by_server(self, client: Client, last_words: bytes) -> None:
         client.session.broken = True
         if not client.gone:
             client.wire.reply(last_words)

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.sim.postgres.cluster import PostgresCluster
 from harness.sim.postgres.control import Control
-from harness.sim.postgres.rewrite import rewrite
+from harness.sim.postgres.rewrite import DEFINING, rewrite
 from harness.sim.postgres.virtual import SCHEMA
 
 _PAGE = 8192
@@ -57,10 +57,15 @@ where s.oid = c.oid and (c.relpages, c.reltuples, c.relallvisible, c.relallfroze
 """
 
 
+_DEFINING = DEFINING.replace(r"\b", r"\y")  # a word's edge, as PostgreSQL writes it
+
 _FACTS = f"""
 select (select max(oid)::int8 from pg_type) as newest_type,
        exists (select 1 from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-               where prosrc ~* 'notify' and not ({_OURS})) as notifies
+               where prosrc ~* 'notify' and not ({_OURS})) as notifies,
+       exists (select 1 from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+               where prosrc ~* '{_DEFINING}' and not ({_OURS})) as defines,
+       exists (select 1 from pg_db_role_setting) as configures
 """
 
 
@@ -103,6 +108,7 @@ class Pristine:
         self._look = ""
         self.newest_type = 0
         self.notifies = False
+        self.remembers = False
 
     def create(self, schema_sql: str, now_us: int) -> None:
         """Makes the database, runs the schema at the time `now_us` and keeps a copy of the result."""
@@ -148,6 +154,7 @@ class Pristine:
         self._look = self._looking()
         (facts,) = control.rows(_FACTS)
         self.newest_type, self.notifies = facts["newest_type"], facts["notifies"]
+        self.remembers = not (facts["defines"] or facts["configures"])
         control.session.run(_KEEP_STATISTICS)
         seeded = [table for table in self._tables if table.seeded]
         for table in seeded:

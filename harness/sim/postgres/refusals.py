@@ -6,14 +6,14 @@ from harness.errors import NotSimulated
 from harness.wire.postgres_sql import Token
 
 SUSPICIOUS = (
-    r"\b(?:[xc]m(?:in|ax)|pg_stat_\w+|pg_locks|pg_prepared_xacts|tablesample|analy[sz]e|vacuum|cluster|reindex|checkpoint"
+    r"\b(?:[xc]m(?:in|ax)|pg_stat_\w+|pg_locks|pg_prepared_xacts|pg_prepared_statements|tablesample|analy[sz]e|vacuum|cluster|reindex|checkpoint"
     r"|role|user|group|database|tablespace|system|extension|load|prepare|prepared|deferrable|subscription|publication"
     r"|copy|data_directory|hba_file|config_file|unix_socket_directories)\b"
 )
 """Words without which no statement is refused, as a pattern."""
 
 _SYSTEM_COLUMNS = frozenset({"xmin", "xmax", "cmin", "cmax"})
-_LOOKS = frozenset({"pg_locks", "pg_prepared_xacts"})
+_LOOKS = frozenset({"pg_locks", "pg_prepared_xacts", "pg_prepared_statements"})
 _PATHS = frozenset({"data_directory", "hba_file", "config_file", "unix_socket_directories"})
 _UPKEEP = frozenset({"vacuum", "analyze", "analyse", "cluster", "reindex", "checkpoint"})
 _SHARED = frozenset(

@@ -25,6 +25,9 @@ _TIME_TYPES = frozenset({"timestamptz", "timestamp", "date", "time", "timetz"})
 _TEXT_TYPES = frozenset({"text", "varchar", "char", "bpchar", "character", "name", "citext"})
 _BODIES = frozenset({"create", "do"})
 
+DEFINING = r"\b(?:create|alter|drop|truncate|lock|refresh)\b"
+"""What a text must hold to change the catalogue or to keep others from reading a table, as a pattern."""
+
 # Statements without any of these words are passed on unread.
 _SUSPICIOUS = re.compile(
     r"current_|localtime|'\s*(?:now|today|tomorrow|yesterday)\b|_timeout|" + refusals.SUSPICIOUS,
@@ -32,6 +35,12 @@ _SUSPICIOUS = re.compile(
 )
 _LISTEN = re.compile(r"\blisten\b", re.IGNORECASE)
 _NOTIFY = re.compile(r"notify\b", re.IGNORECASE)
+_DEFINE = re.compile(DEFINING, re.IGNORECASE)
+_CONTEXT = re.compile(
+    r"isolation\s+level\s+(?!read\s+committed)|transaction_isolation|search_path|\b(?:role|authorization|schema)\b",
+    re.IGNORECASE,
+)
+_PREPARED = re.compile(r"\b(?:prepare|deallocate|discard)\b", re.IGNORECASE)
 
 
 class Edit(NamedTuple):
@@ -47,6 +56,8 @@ class Statement(NamedTuple):
 
     edits: what was changed, in order. refusal: raises, if it may not run during a run (a schema may do more).
     listens, notifies: it may listen to a channel, or notify. sets_timeout: it may change a time-out.
+    defines: it may change the catalogue or lock a table. changes_context: it may change how later statements are
+    read or what they see. prepares: it may prepare or forget statements by name.
     """
 
     sql: str
@@ -55,6 +66,9 @@ class Statement(NamedTuple):
     listens: bool = False
     notifies: bool = False
     sets_timeout: bool = False
+    defines: bool = False
+    changes_context: bool = False
+    prepares: bool = False
 
     def original_position(self, position: int) -> int:
         """A position (from 1) in the rewritten text as the position in the original."""
@@ -69,15 +83,29 @@ class Statement(NamedTuple):
 @lru_cache(maxsize=8192)
 def rewrite(sql: str) -> Statement:
     """Raises `NotSimulated` for a text that would read real time and cannot be rewritten."""
-    listens = _LISTEN.search(sql) is not None
-    notifies = _NOTIFY.search(sql) is not None
+    plain = Statement(
+        sql,
+        listens=_LISTEN.search(sql) is not None,
+        notifies=_NOTIFY.search(sql) is not None,
+        defines=_DEFINE.search(sql) is not None,
+        changes_context=may_change_context(sql),
+        prepares=_PREPARED.search(sql) is not None,
+    )
     if _SUSPICIOUS.search(sql) is None:
-        return Statement(sql, (), None, listens, notifies)
+        return plain
     found = list(tokens(sql))
     edits = tuple(_edits(found))
-    return Statement(
-        _apply(sql, edits), edits, refusals.refusal(found), listens, notifies, timeouts.may_change(found)
+    return plain._replace(
+        sql=_apply(sql, edits),
+        edits=edits,
+        refusal=refusals.refusal(found),
+        sets_timeout=timeouts.may_change(found),
     )
+
+
+def may_change_context(text: str) -> bool:
+    """Whether SQL or start-up parameters may set a schema, a role or an isolation level."""
+    return _CONTEXT.search(text) is not None
 
 
 def _apply(sql: str, edits: Sequence[Edit]) -> str:

@@ -8,21 +8,19 @@ import struct
 from collections.abc import Mapping
 from os import kill
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from harness.errors import NotSimulated
 from harness.sim.postgres import messages, timeouts
-from harness.sim.postgres.descriptions import neutral
+from harness.sim.postgres.answer import Answer, AnswerReader
 from harness.sim.postgres.errors import PostgresUnavailable
-from harness.sim.postgres.virtual import SLEEPING, Clock
+from harness.sim.postgres.virtual import Clock
 from harness.wire.postgres import messages as split
 
 _INT = struct.Struct("!i")
 _CHUNK = 1 << 16
 _PATIENCE_MS = 60_000
 _ANY_TYPE = 1 << 32
-_OURS = "PL/pgSQL function pg_sleep("
-"""Begins the last line of an error's context that tells how the simulation sleeps."""
 
 
 class SessionClosed(Exception):
@@ -33,50 +31,28 @@ class SessionClosed(Exception):
         self.reply = reply
 
 
-class Answer(NamedTuple):
-    """The server's whole answer to one group of messages.
-
-    data: its bytes without notifications. notifications: those, whole messages in order.
-    error: the fields of its last ErrorResponse, or None.
-    """
-
-    data: bytes
-    notifications: list[bytes]
-    error: dict[str, str] | None
-
-    def reworded(self, words: dict[str, str]) -> "Answer":
-        """The answer with fields of its error replaced: the context stays, the cause changes."""
-        if self.error is None:
-            return self
-        error = {**self.error, **words}
-        if _OURS in error.get("W", ""):
-            error["W"] = error["W"].partition(_OURS)[2].partition("\n")[2]
-        if not error.get("W"):
-            error.pop("W", None)
-        parts = []
-        for letter, at, end in split(self.data):
-            parts.append(messages.error(error) if letter == 0x45 else self.data[at:end])
-        return Answer(b"".join(parts), self.notifications, error)
-
-
 class Session:
-    """A live session. status: ``I`` idle, ``T`` in a transaction, ``E`` in a failed one."""
+    """A live session. status: ``I`` idle, ``T`` in a transaction, ``E`` in a failed one.
+
+    broken: it may not be used by another client. prepared: the statements of ours (`prepared.Prepared`) that it has;
+    named: the statements that it has under names of its client.
+    """
 
     def __init__(self, connection: socket.socket, path: str) -> None:
         self._socket = connection
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
         self._path = path
-        self._buffer = b""
-        self._expected: list[bytes] | None = None
+        self.newest_type = _ANY_TYPE
+        self._reader = AnswerReader(self.newest_type)
         self.status = "I"
         self.real_pid = 0
         self.broken = False
         self.startup_reply = b""
-        self.sleep_us: int | None = None
         self.clock: Clock | None = None
         self.limits = timeouts.NONE
-        self.newest_type = _ANY_TYPE
+        self.prepared: set[bytes] = set()
+        self.named: set[bytes] = set()
 
     @classmethod
     def open(cls, path: str, parameters: Mapping[str, str], clock_folder: Path) -> Self:
@@ -115,19 +91,25 @@ class Session:
             self.clock.close()
             self.clock = None
 
-    def send(self, data: bytes, expected: list[bytes] | None = None) -> None:
-        """Sends one group. expected: for a group that ends in Flush, the letters that each message owes."""
-        self._expected = expected
-        self.sleep_us = None
+    def send(self, data: bytes, owed: list[bytes] | None = None, *, hidden: int = 0) -> None:
+        """Sends one group or several; `owed` and `hidden` are about the first: see `AnswerReader`."""
+        self._reader = AnswerReader(self.newest_type, owed, hidden)
         with contextlib.suppress(OSError):  # the next read tells what happened
             self._socket.sendall(data)
 
+    @property
+    def sleep_us(self) -> int | None:
+        """How long the query that has no answer yet said that it sleeps."""
+        return self._reader.sleep_us
+
+    def woke(self) -> None:
+        """The sleep is over; what the query waits for next is something else."""
+        self._reader.sleep_us = None
+
     def poll(self, milliseconds: int) -> Answer | None:
-        """The answer if it is complete within this time of the machine; None when more is to come."""
-        while True:
-            answer = self._complete()
-            if answer is not None:
-                return answer
+        """The next answer if it is whole within this time of the machine; None when more is to come."""
+        answer = self._feed(b"")
+        while answer is None:
             if not self._poll.poll(milliseconds):
                 return None
             try:
@@ -135,8 +117,21 @@ class Session:
             except OSError:
                 data = b""
             if not data:
-                raise SessionClosed(self._buffer)
-            self._buffer += data
+                raise SessionClosed(self._reader.unread)
+            answer = self._feed(data)
+        return answer
+
+    def _feed(self, data: bytes) -> Answer | None:
+        try:
+            answer = self._reader.feed(data)
+        except NotSimulated:
+            self.broken = True
+            raise
+        if answer is not None:
+            self._reader = AnswerReader(self.newest_type, begun=self._reader.rest)
+            if answer.status != " ":
+                self.status = answer.status
+        return answer
 
     def wait(self) -> Answer:
         """The answer, however long it takes (it never waits for a lock of another session of a run)."""
@@ -189,64 +184,6 @@ class Session:
     def cancel(self) -> None:
         """Asks the real process to give up its query."""
         kill(self.real_pid, signal.SIGINT)
-
-    def _complete(self) -> Answer | None:
-        """Cuts an answer off the buffer when it is whole."""
-        buffer, at = self._buffer, 0
-        error: dict[str, str] | None = None
-        changes: list[tuple[int, int, bytes]] = []
-        owed = list(self._expected) if self._expected is not None else None
-        while len(buffer) - at >= 5:
-            letter = buffer[at : at + 1]
-            end = at + 1 + _INT.unpack_from(buffer, at + 1)[0]
-            if end > len(buffer):
-                break
-            if letter == b"Z":
-                self.status = chr(buffer[at + 5])
-                return self._cut(end, changes, error)
-            if letter == b"E":
-                error = messages.fields(buffer[at + 5 : end])
-                if owed is not None:
-                    return self._cut(end, changes, error)
-            elif letter == b"A" or (letter == b"N" and self._reads_sleep(buffer[at + 5 : end])):
-                changes.append((at, end, b""))
-            elif letter in b"Tt":
-                changes.append((at, end, self._neutral(buffer[at:end])))
-            elif letter in b"GHW":
-                self.broken = True
-                raise NotSimulated("COPY between client and server", "Use INSERT, or SELECT.")
-            if owed and letter in owed[0]:
-                owed.pop(0)
-                if not owed:
-                    return self._cut(end, changes, error)
-            at = end
-        return None
-
-    def _reads_sleep(self, body: bytes) -> bool:
-        if b"C" + SLEEPING.encode() not in body:
-            return False
-        self.sleep_us = round(float(messages.fields(body)["M"]) * 1_000_000)
-        return True
-
-    def _neutral(self, message: bytes) -> bytes:
-        try:
-            return neutral(message, self.newest_type)
-        except NotSimulated:
-            self.broken = True
-            raise
-
-    def _cut(self, end: int, changes: list[tuple[int, int, bytes]], error: dict[str, str] | None) -> Answer:
-        data, self._buffer = self._buffer[:end], self._buffer[end:]
-        if not changes:
-            return Answer(data, [], error)
-        kept, notifications, at = [], [], 0
-        for start, stop, changed in changes:
-            kept += [data[at:start], changed]
-            if data[start : start + 1] == b"A":
-                notifications.append(data[start:stop])
-            at = stop
-        kept.append(data[at:])
-        return Answer(b"".join(kept), notifications, error)
 
 
 class QueryFailed(PostgresUnavailable):

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from harness.sim.postgres import deadlock, timeouts
+from harness.sim.postgres.answer import Answer
 from harness.sim.postgres.client import Client
 from harness.sim.postgres.database import Database
 from harness.sim.postgres.errors import PostgresUnavailable
-from harness.sim.postgres.session import Answer
+from harness.sim.postgres.session import SessionClosed
 from harness.sim.service import Host
 
 _DEADLOCK_TIMEOUT_US = 1_000_000
@@ -26,6 +27,8 @@ class Node(Protocol):
     def complete(self, client: Client, answer: Answer) -> None: ...
 
     def terminate(self, client: Client, words: dict[str, str]) -> None: ...
+
+    def closed_by_server(self, client: Client, last_words: bytes) -> None: ...
 
     def clients(self) -> Iterable[Client]: ...
 
@@ -101,9 +104,14 @@ class WaitingRoom:
         client.tell_time(self._host.now_us)
         client.cancel_timers()
         client.parked = client.sleeping = False
-        client.session.sleep_us = None
+        client.session.woke()
         client.session.go_on()
-        answer = self.answer_of(client)
+        try:
+            answer = self.answer_of(client)
+        except SessionClosed as closed:
+            self.parked.remove(client)
+            self._node.closed_by_server(client, closed.reply)
+            return
         if answer is None:
             self.park(client)
             return
