@@ -154,20 +154,19 @@ def merge_metadata(old: dict[str, str], new: dict[str, str] | None) -> dict[str,
     return {key: value for key, value in {**old, **new}.items() if value != ""}
 
 
-def unknown_to(
-    template: Iterable[str], params: dict[str, Any], settable: frozenset[str], commands: frozenset[str]
-) -> dict[str, Any]:
-    """The parameters an object shall echo: those a client may set, and those that no member of ours has.
+class Echo:
+    """Which parameters an object shows: those a client may set, and those that no member of ours has.
 
-    A parameter that names a member which only the provider sets is ignored, and a command (`confirm`) is no
-    member.
+    A parameter that names a member which only the provider sets is ignored, and a command (`confirm`) is no member.
     """
-    members = frozenset(template)
-    return {
-        name: value
-        for name, value in params.items()
-        if name in settable or (name not in members and name not in commands)
-    }
+
+    def __init__(self, template: Iterable[str], settable: frozenset[str], commands: frozenset[str]) -> None:
+        self._hidden = (frozenset(template) | commands) - settable
+
+    def of(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The members that the parameters set."""
+        hidden = self._hidden
+        return {name: value for name, value in params.items() if name not in hidden}
 
 
 def _empty(name: str) -> ApiError:

@@ -5,7 +5,7 @@ from fake_provider.api import charging, customers, paying, payment_methods
 from fake_provider.call import Call
 from fake_provider.cards import ALIASES
 from fake_provider.errors import ApiError
-from fake_provider.parameters import Spec, boolean, integer, merge_metadata, metadata, table, text, unknown_to
+from fake_provider.parameters import Echo, Spec, boolean, integer, merge_metadata, metadata, table, text
 from fake_provider.resource import Resource
 
 CREATE = Spec(
@@ -42,6 +42,7 @@ SETTABLE = frozenset(
     }
 )
 COMMANDS = frozenset({"expand", "capture", "source", "charge"})
+ECHO = Echo(charging.TEMPLATE, SETTABLE, COMMANDS)
 
 
 def create(account: Account, call: Call) -> Resource:
@@ -55,7 +56,7 @@ def create(account: Account, call: Call) -> Resource:
     if not source:
         raise ApiError(400, "Must provide source or customer.", code="parameter_missing")
     method = payment_methods.resolve(account, _next_of_chain(account, source), "source")
-    members = unknown_to(charging.TEMPLATE, params, SETTABLE, COMMANDS)
+    members = ECHO.of(params)
     members.update(
         amount=params["amount"],
         currency=params["currency"].lower(),
@@ -95,7 +96,7 @@ def capture(account: Account, call: Call) -> Resource:
 def update(account: Account, call: Call) -> Resource:
     """POST /v1/charges/{id}."""
     charge = account.charges.find(call.object_id)
-    changes = unknown_to(charging.TEMPLATE, call.params, SETTABLE, COMMANDS)
+    changes = ECHO.of(call.params)
     changes["metadata"] = merge_metadata(charge["metadata"], call.params.get("metadata"))
     previous = charge.change(**changes)
     if previous:

@@ -6,7 +6,7 @@ from fake_provider.account import Account
 from fake_provider.api import listing, payment_methods
 from fake_provider.call import Call
 from fake_provider.errors import missing_object
-from fake_provider.parameters import Spec, merge_metadata, metadata, table, text, unknown_to
+from fake_provider.parameters import Echo, Spec, merge_metadata, metadata, table, text
 from fake_provider.resource import Resource
 
 FIELDS = Spec(
@@ -54,6 +54,7 @@ TEMPLATE: dict[str, Any] = {
     "tax_exempt": "none",
     "test_clock": None,
 }
+ECHO = Echo(TEMPLATE, SETTABLE, COMMANDS)
 
 
 def create(account: Account, call: Call) -> Resource:
@@ -65,7 +66,7 @@ def create(account: Account, call: Call) -> Resource:
     customer = Resource(
         {
             **TEMPLATE,
-            **unknown_to(TEMPLATE, params, SETTABLE, COMMANDS),
+            **ECHO.of(params),
             "id": customer_id,
             "created": account.now_s,
             "invoice_prefix": f"INV{len(account.customers) + 1:05d}",
@@ -100,7 +101,7 @@ def update(account: Account, call: Call) -> Resource:
     customer, params = account.customers.find(call.object_id), call.params
     if customer.get("deleted"):
         raise missing_object("customer", call.object_id, "id")
-    changes = unknown_to(TEMPLATE, params, SETTABLE, COMMANDS)
+    changes = ECHO.of(params)
     changes["metadata"] = merge_metadata(customer["metadata"], params.get("metadata"))
     if params.get("invoice_settings"):
         changes["invoice_settings"] = {**customer["invoice_settings"], **params["invoice_settings"]}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fake_provider.parameters import Spec, boolean, choice, integer, metadata, table, text, texts
+from fake_provider.parameters import Echo, Spec, boolean, choice, integer, metadata, table, text, texts
 
 _FIELDS: dict[str, Any] = {
     "amount": integer(),
@@ -124,5 +124,6 @@ TEMPLATE: dict[str, Any] = {
     "transfer_data": None,
     "transfer_group": None,
 }
+ECHO = Echo(TEMPLATE, SETTABLE, COMMANDS)
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 CANCELABLE = ("requires_payment_method", "requires_capture", "requires_confirmation", "requires_action")

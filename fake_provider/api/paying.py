@@ -12,10 +12,10 @@ from typing import Any
 
 from fake_provider.account import Account
 from fake_provider.api import charging, customers, payment_methods
-from fake_provider.api.intent_shape import COMMANDS, SETTABLE, TEMPLATE
+from fake_provider.api.intent_shape import ECHO, TEMPLATE
 from fake_provider.cards import Decline, decline_of
 from fake_provider.errors import ApiError
-from fake_provider.parameters import merge_metadata, unknown_to
+from fake_provider.parameters import merge_metadata
 from fake_provider.resource import Resource
 
 
@@ -32,7 +32,7 @@ def new_intent(account: Account, params: dict[str, Any]) -> Resource:
     customer = customers.living(account, params["customer"]) if params.get("customer") else None
     method = given_method(account, params)
     intent_id = account.ids.new("pi")
-    members = unknown_to(TEMPLATE, params, SETTABLE, COMMANDS)
+    members = ECHO.of(params)
     members.update(
         id=intent_id,
         amount=params["amount"],

@@ -2,9 +2,9 @@
 
 from fake_provider.account import Account
 from fake_provider.api import charging, customers, paying
-from fake_provider.api.intent_shape import CANCELABLE, COMMANDS, CONFIRMABLE, SETTABLE, TEMPLATE
+from fake_provider.api.intent_shape import CANCELABLE, CONFIRMABLE, ECHO
 from fake_provider.call import Call
-from fake_provider.parameters import merge_metadata, unknown_to
+from fake_provider.parameters import merge_metadata
 from fake_provider.resource import Resource
 
 
@@ -38,7 +38,7 @@ def update(account: Account, call: Call) -> Resource:
     amount = params.get("amount") or intent["amount"]
     currency = params.get("currency") or intent["currency"]
     charging.check_amount(account, amount, currency)
-    changes = unknown_to(TEMPLATE, params, SETTABLE, COMMANDS)
+    changes = ECHO.of(params)
     if params.get("customer"):
         changes["customer"] = customers.living(account, params["customer"])["id"]
     method = paying.given_method(account, params)

@@ -6,7 +6,7 @@ from fake_provider.account import Account
 from fake_provider.call import Call
 from fake_provider.cards import ALIASES, BY_NUMBER, Card
 from fake_provider.errors import ApiError, missing_object
-from fake_provider.parameters import Spec, choice, integer, merge_metadata, metadata, table, text, unknown_to
+from fake_provider.parameters import Echo, Spec, choice, integer, merge_metadata, metadata, table, text
 from fake_provider.resource import Resource
 
 CREATE = Spec(
@@ -48,6 +48,7 @@ TEMPLATE: dict[str, Any] = {
     "type": "card",
 }
 _EXPIRY = (integer(1, 12), integer(0, 9999))
+ECHO = Echo(TEMPLATE, SETTABLE, COMMANDS)
 
 
 def create(account: Account, call: Call) -> Resource:
@@ -73,7 +74,7 @@ def make(account: Account, params: dict[str, Any]) -> Resource:
     month = _EXPIRY[0]("card[exp_month]", details.get("exp_month", "12"))
     year = _EXPIRY[1]("card[exp_year]", details.get("exp_year", str(1970 + now // 31_556_952 + 3)))
     billing = params.get("billing_details")
-    extra = unknown_to(TEMPLATE, params, SETTABLE, COMMANDS)
+    extra = ECHO.of(params)
     return _shelve(
         account,
         card,
@@ -160,7 +161,7 @@ def retrieve(account: Account, call: Call) -> Resource:
 def update(account: Account, call: Call) -> Resource:
     """POST /v1/payment_methods/{id}."""
     method, params = account.payment_methods.find(call.object_id), call.params
-    changes = unknown_to(TEMPLATE, params, SETTABLE, COMMANDS)
+    changes = ECHO.of(params)
     changes["metadata"] = merge_metadata(method["metadata"], params.get("metadata"))
     if params.get("billing_details"):
         changes["billing_details"] = {**method["billing_details"], **params["billing_details"]}

@@ -11,7 +11,7 @@ from fake_provider.account import Account
 from fake_provider.api import transactions
 from fake_provider.call import Call
 from fake_provider.errors import ApiError
-from fake_provider.parameters import Spec, integer, merge_metadata, metadata, text, unknown_to
+from fake_provider.parameters import Echo, Spec, integer, merge_metadata, metadata, text
 from fake_provider.resource import Resource
 
 CREATE = Spec(
@@ -50,6 +50,7 @@ TEMPLATE: dict[str, Any] = {
     "type": "bank_account",
 }
 OPEN = ("pending", "in_transit")
+ECHO = Echo(TEMPLATE, SETTABLE, COMMANDS)
 
 
 def pay_out(account: Account) -> None:
@@ -146,7 +147,7 @@ def create(account: Account, call: Call) -> Resource:
             "that your funds are automatically being paid out; try enabling manual payouts.",
             code="balance_insufficient",
         )
-    members = unknown_to(TEMPLATE, params, SETTABLE, COMMANDS)
+    members = ECHO.of(params)
     members["metadata"] = merge_metadata({}, params.get("metadata"))
     manual = {"automatic": False, "reconciliation_status": "not_applicable", "status": "pending"}
     return _send(account, amount, currency, {**members, **manual})

@@ -4,7 +4,7 @@ from fake_provider.account import Account
 from fake_provider.api import refunding
 from fake_provider.call import Call
 from fake_provider.errors import ApiError
-from fake_provider.parameters import Spec, choice, integer, merge_metadata, metadata, text, unknown_to
+from fake_provider.parameters import Echo, Spec, choice, integer, merge_metadata, metadata, text
 from fake_provider.resource import Resource
 
 CREATE = Spec(
@@ -28,6 +28,7 @@ COMMANDS = frozenset(
         "reverse_transfer",
     }
 )
+ECHO = Echo(refunding.TEMPLATE, SETTABLE, COMMANDS)
 
 
 def create(account: Account, call: Call) -> Resource:
@@ -57,7 +58,7 @@ def create(account: Account, call: Call) -> Resource:
             f"Refund amount ({shown[0]}) is greater than unrefunded amount on charge ({shown[1]})",
             param="amount",
         )
-    members = unknown_to(refunding.TEMPLATE, params, SETTABLE, COMMANDS)
+    members = ECHO.of(params)
     members["metadata"] = merge_metadata({}, params.get("metadata"))
     return refunding.refund_charge(
         account, charge, left if amount is None else amount, params.get("reason"), members

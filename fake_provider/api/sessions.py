@@ -12,6 +12,7 @@ from fake_provider.api import charging, customers, listing, paying, payment_meth
 from fake_provider.call import Call
 from fake_provider.errors import ApiError
 from fake_provider.parameters import (
+    Echo,
     Spec,
     choice,
     integer,
@@ -20,7 +21,6 @@ from fake_provider.parameters import (
     table,
     text,
     texts,
-    unknown_to,
 )
 from fake_provider.parameters import (
     listing as items,
@@ -125,6 +125,7 @@ TEMPLATE: dict[str, Any] = {
     "url": None,
     "wallet_options": None,
 }
+ECHO = Echo(TEMPLATE, SETTABLE, COMMANDS)
 
 
 def create(account: Account, call: Call) -> Resource:
@@ -148,7 +149,7 @@ def create(account: Account, call: Call) -> Resource:
     total = sum(line["amount_total"] for line in lines)
     charging.check_amount(account, total, currency)
     session_id = account.ids.new("cs_test")
-    members = unknown_to(TEMPLATE, params, SETTABLE, COMMANDS)
+    members = ECHO.of(params)
     members.update(
         id=session_id,
         amount_subtotal=total,
