@@ -42,7 +42,7 @@ fmt: setup  ## format the code and apply the safe fixes
 	@$(BIN)/ruff check --fix .
 
 bench: setup  ## measure, and print the figures as ratios
-	@$(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 live: setup  ## replay the found bugs against real processes behind Toxiproxy
 	@$(BIN)/paychaos doctor

@@ -1,6 +1,6 @@
 """The lost-update program: an asyncio server with a counter, and two asyncio clients that read it, then write it.
 
-It runs unchanged on real loopback (`python -m tests.bench.counter` prints the final count) and in the simulation.
+It knows nothing of us and runs unchanged on real loopback and in the simulation (`tests.bench.lost_update`).
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import os
 ROUNDS = 1
 
 
-async def serve() -> None:
+async def listen() -> asyncio.Server:
     """Answers ``GET`` with the count and ``SET n`` with ``OK``, on port `COUNTER_PORT`."""
     count = 0
 
@@ -25,17 +25,31 @@ async def serve() -> None:
             await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(handle, "0.0.0.0", int(os.environ["COUNTER_PORT"]))
+    return await asyncio.start_server(handle, "0.0.0.0", int(os.environ["COUNTER_PORT"]))
+
+
+async def serve() -> None:
+    """A process that is the server."""
+    server = await listen()
     await server.serve_forever()
 
 
-async def increment() -> None:
-    """Reads the count, then writes one more: the second writer may overwrite the first."""
-    reader, writer = await asyncio.open_connection(os.environ["COUNTER_HOST"], int(os.environ["COUNTER_PORT"]))
+async def increment() -> int:
+    """Reads the count, then writes one more: the second writer may overwrite the first. Returns what it wrote."""
+    reader, writer = await asyncio.open_connection(
+        os.environ["COUNTER_HOST"], int(os.environ["COUNTER_PORT"])
+    )
+    written = 0
     for _ in range(ROUNDS):
         writer.write(b"GET\n")
-        count = int(await reader.readline())
-        writer.write(f"SET {count + 1}\n".encode())
+        written = int(await reader.readline()) + 1
+        writer.write(f"SET {written}\n".encode())
         await reader.readline()
     writer.close()
+    return written
+
+
+async def client() -> None:
+    """A process that increments once and then has nothing more to do."""
+    await increment()
     await asyncio.get_running_loop().create_future()
