@@ -20,9 +20,14 @@ _LONGEST_PACKET = 1 << 30
 _LENGTH = struct.Struct("!i")
 _PACKET = struct.Struct("!ii")
 
+_PARSE, _BIND, _DESCRIBE, _EXECUTE, _CLOSE, _QUERY, _FLUSH, _TERMINATE = b"PBDECQHX"
+_STATEMENT = ord("S")
 # Messages that end a group, and the answers that each message of a Flush group owes.
 _CLOSERS = frozenset(b"SHQXpFcf")
-_OWED = {b"P": b"1", b"B": b"2", b"C": b"3", b"E": b"CIs"}
+_OWED = {_PARSE: b"1", _BIND: b"2", _CLOSE: b"3", _EXECUTE: b"CIs"}
+_PLAIN_KINDS = dict(
+    zip(b"XpFcf", ("TERMINATE", "PASSWORD", "FUNCTION", "COPY DATA", "COPY DATA"), strict=True)
+)
 _AUTHENTICATION_GOES_ON = frozenset({0, 12})
 
 
@@ -51,8 +56,9 @@ class PostgresConversation:
         self._client = bytearray()
         self._server = bytearray()
         self._group = bytearray()
-        self._kinds: list[str] = []
-        self._owed: deque[bytes] = deque()
+        self._kind = self._prepares = ""
+        self._bound = False
+        self._owed: list[bytes] = []
         self._started = False
         self._reply = bytearray()
         self._pending: deque[_Request] = deque()
@@ -92,58 +98,63 @@ class PostgresConversation:
         return Frame(kind, packet)
 
     def _typed(self, frames: list[Frame]) -> None:
-        buffer, at = bytes(self._client), 0
+        buffer = bytes(self._client)
+        start = at = 0
         while len(buffer) - at >= 5:
-            length = _LENGTH.unpack_from(buffer, at + 1)[0]
+            (length,) = _LENGTH.unpack_from(buffer, at + 1)
             if not 4 <= length <= _LONGEST_PACKET:
                 raise WireError(_not_postgres(buffer[at : at + 5]))
             end = at + 1 + length
             if end > len(buffer):
                 break
-            message = buffer[at:end]
-            self._group += message
-            self._read(message)
-            if message[0] in _CLOSERS:
-                frames.append(self._close_group(message[:1]))
+            letter = buffer[at]
+            self._read(letter, buffer, at + 5, end)
             at = end
+            if letter in _CLOSERS:
+                frames.append(self._close_group(letter, bytes(self._group) + buffer[start:at]))
+                start = at
+        self._group += buffer[start:at]
         del self._client[:at]
 
-    def _read(self, message: bytes) -> None:
-        """Takes the kind of one message and what it owes."""
-        letter = message[:1]
-        if letter == b"D":
-            self._owed.extend((b"t", b"Tn") if message[5:6] == b"S" else (b"Tn",))
-        elif letter in _OWED:
+    def _read(self, letter: int, buffer: bytes, at: int, end: int) -> None:
+        """Takes the kind of one message, whose body goes from `at` to `end`, and what it owes."""
+        if letter in _OWED:
             self._owed.append(_OWED[letter])
-        if letter == b"P":
-            name, sql = message[5:].split(b"\0", 2)[:2]
+        if letter == _BIND:
+            middle = buffer.index(b"\0", at)
+            name = buffer[middle + 1 : buffer.index(b"\0", middle + 1)]
+            kind = self._portals[buffer[at:middle]] = self._statements.get(name, "EXECUTE")
+            self._prepares = self._prepares or kind
+            self._bound = True
+        elif letter == _EXECUTE:
+            kind = self._portals.get(buffer[at : buffer.index(b"\0", at)], "EXECUTE")
+            self._kind = self._kind or (kind if self._bound else f"FETCH {kind}")
+        elif letter == _PARSE:
+            name, sql, _ = buffer[at:end].split(b"\0", 2)
             kind = self._statements[name] = statement_kind(sql.decode("utf-8", "replace"))
-            self._kinds.append(f"PREPARE {kind}")
-        elif letter == b"B":
-            portal, name = message[5:].split(b"\0", 2)[:2]
-            self._portals[portal] = self._statements.get(name, "EXECUTE")
-            self._kinds.append(f"BIND {self._portals[portal]}")
-        elif letter == b"E":
-            kind = self._portals.get(message[5:].split(b"\0", 1)[0], "EXECUTE")
-            bound = any(earlier.startswith("BIND ") for earlier in self._kinds)
-            self._kinds.append(kind if bound else f"FETCH {kind}")
-        elif letter == b"Q":
-            self._kinds.append(statement_kind(message[5:-1].decode("utf-8", "replace")))
-        elif letter in b"CDXpFcf":
-            self._kinds.append(_PLAIN_KINDS[letter])
+            self._prepares = self._prepares or f"PREPARE {kind}"
+        elif letter == _DESCRIBE:
+            self._owed.extend((b"t", b"Tn") if buffer[at] == _STATEMENT else (b"Tn",))
+            self._prepares = self._prepares or "DESCRIBE"
+        elif letter == _QUERY:
+            self._kind = self._kind or statement_kind(buffer[at : end - 1].decode("utf-8", "replace"))
+        elif letter == _CLOSE:
+            self._prepares = self._prepares or "CLOSE"
+        elif letter in _PLAIN_KINDS:
+            self._kind = self._kind or _PLAIN_KINDS[letter]
 
-    def _close_group(self, closer: bytes) -> Frame:
-        kind = _kind_of_group(self._kinds)
-        if closer == b"X":
-            frame = Frame(kind, bytes(self._group), answered=False)
-        else:
-            owed = self._owed if closer == b"H" else deque[bytes]()
-            self._pending.append(_Request(kind, closer.decode(), owed))
-            frame = Frame(kind, bytes(self._group))
+    def _close_group(self, closer: int, data: bytes) -> Frame:
+        """What is executed names the group best; then what is only prepared."""
+        kind = self._kind or self._prepares or "SYNC"
+        answered = closer != _TERMINATE
+        if answered:
+            owed = deque(self._owed) if closer == _FLUSH else deque[bytes]()
+            self._pending.append(_Request(kind, chr(closer), owed))
         self._group.clear()
-        self._kinds.clear()
-        self._owed = deque()
-        return frame
+        self._owed.clear()
+        self._kind = self._prepares = ""
+        self._bound = False
+        return Frame(kind, data, answered)
 
     def from_server(self, data: bytes) -> list[Frame]:
         """The replies and pushes completed by `data`; an incomplete rest is kept."""
@@ -218,25 +229,6 @@ class PostgresConversation:
                 return _LENGTH.unpack_from(message, 5)[0] not in _AUTHENTICATION_GOES_ON
             return letter == b"E"
         return letter in b"GW"  # the server waits for the client's COPY data
-
-
-_PLAIN_KINDS = {
-    b"C": "CLOSE",
-    b"D": "DESCRIBE",
-    b"X": "TERMINATE",
-    b"p": "PASSWORD",
-    b"F": "FUNCTION",
-    b"c": "COPY DATA",
-    b"f": "COPY DATA",
-}
-
-
-def _kind_of_group(kinds: list[str]) -> str:
-    """What is executed says it best; then what is only prepared."""
-    for kind in kinds:
-        if not kind.startswith(("PREPARE ", "BIND ", "DESCRIBE", "CLOSE")):
-            return kind
-    return kinds[0] if kinds else "SYNC"
 
 
 def _push_kind(message: bytes) -> str:
