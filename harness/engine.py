@@ -75,4 +75,8 @@ def _only(error: BaseException) -> BaseException:
     """trio wraps what a task raised; the one error inside is what we mean."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    return error if not isinstance(error, BaseExceptionGroup) else HarnessError(f"several errors at once: {error!r}")
+    return (
+        error
+        if not isinstance(error, BaseExceptionGroup)
+        else HarnessError(f"several errors at once: {error!r}")
+    )

@@ -99,9 +99,13 @@ def _check_anchor(definition: FaultKind, at: str) -> None:
         parse_name(at)
     is_reply = at.endswith(".reply")
     if definition.anchor in ("request", "operation", "callback") and is_reply:
-        raise UsageError(f"fault {definition.name!r} is anchored to a request; {at!r} is a reply: drop '.reply'.")
+        raise UsageError(
+            f"fault {definition.name!r} is anchored to a request; {at!r} is a reply: drop '.reply'."
+        )
     if definition.anchor == "reply" and not is_reply:
-        raise UsageError(f"fault {definition.name!r} is anchored to a reply; {at!r} is a request: add '.reply'.")
+        raise UsageError(
+            f"fault {definition.name!r} is anchored to a reply; {at!r} is a request: add '.reply'."
+        )
 
 
 _DELAY: Mapping[str, Value] = {"delay_us": 10 * SECOND_US}
@@ -137,7 +141,9 @@ register(
         FaultKind("late_reply", "the request is applied at once, its answer comes late", "reply", _DELAY),
         FaultKind("hang", "from this message on the connection is silent both ways", "message"),
         FaultKind("slow", "the message trickles in over a time", "message", {"duration_us": SECOND_US}),
-        FaultKind("refused", "the connection is refused, and new ones for a time", "request", _OUTAGE, undo="time"),
+        FaultKind(
+            "refused", "the connection is refused, and new ones for a time", "request", _OUTAGE, undo="time"
+        ),
         FaultKind("reset", "the connection is reset; a reply's request was applied", "message"),
         FaultKind("partial", "half of the message arrives, then the connection ends", "message"),
         FaultKind(
@@ -147,20 +153,51 @@ register(
             {"delay_us": 0},
             protocols=("http",),
         ),
-        FaultKind("partition", "nothing passes between the two nodes, either way", "moment",
-                  {"a": "", "b": "", "duration_us": 2 * SECOND_US}, undo="heal"),
-        FaultKind("latency", "every message of the link takes longer", "moment",
-                  {"link": "", "delay_us": SECOND_US // 5, "duration_us": 5 * SECOND_US}, undo="time"),
-        FaultKind("bandwidth", "the link carries few bytes a second", "moment",
-                  {"link": "", "bytes_per_second": 1_000, "duration_us": 5 * SECOND_US}, undo="time"),
+        FaultKind(
+            "partition",
+            "nothing passes between the two nodes, either way",
+            "moment",
+            {"a": "", "b": "", "duration_us": 2 * SECOND_US},
+            undo="heal",
+        ),
+        FaultKind(
+            "latency",
+            "every message of the link takes longer",
+            "moment",
+            {"link": "", "delay_us": SECOND_US // 5, "duration_us": 5 * SECOND_US},
+            undo="time",
+        ),
+        FaultKind(
+            "bandwidth",
+            "the link carries few bytes a second",
+            "moment",
+            {"link": "", "bytes_per_second": 1_000, "duration_us": 5 * SECOND_US},
+            undo="time",
+        ),
         FaultKind("crash", "power cut of a process: no `finally` runs", "moment", _NODE, undo="restart"),
         FaultKind("pause", "a process stops running, its connections stay", "moment", _NODE, undo="resume"),
-        FaultKind("skew", "a process's clock is ahead", "moment",
-                  {"node": "", "ahead_us": 60 * SECOND_US, "duration_us": 30 * SECOND_US}, undo="time"),
+        FaultKind(
+            "skew",
+            "a process's clock is ahead",
+            "moment",
+            {"node": "", "ahead_us": 60 * SECOND_US, "duration_us": 30 * SECOND_US},
+            undo="time",
+        ),
         FaultKind("expire", "matching keys of a store expire now", "moment", _KEYS, protocols=("resp",)),
-        FaultKind("evict", "matching keys of a store are evicted for want of memory", "moment", _KEYS, protocols=("resp",)),
+        FaultKind(
+            "evict",
+            "matching keys of a store are evicted for want of memory",
+            "moment",
+            _KEYS,
+            protocols=("resp",),
+        ),
         FaultKind("flush", "a store loses everything", "moment", {"node": "redis"}, protocols=("resp",)),
-        FaultKind("down", "a store is down for a time; what was committed stays", "moment",
-                  {"node": "redis", "duration_us": 2 * SECOND_US}, undo="up"),
+        FaultKind(
+            "down",
+            "a store is down for a time; what was committed stays",
+            "moment",
+            {"node": "redis", "duration_us": 2 * SECOND_US},
+            undo="up",
+        ),
     ]
 )

@@ -52,7 +52,9 @@ class History:
 
     def add(self, event: Event) -> None:
         self.events.append(event)
-        self._hash.update(f"{event.at_us}\x1f{event.kind}\x1f{event.who}\x1f{event.what}\x1f{event.detail}\x1e".encode())
+        self._hash.update(
+            f"{event.at_us}\x1f{event.kind}\x1f{event.who}\x1f{event.what}\x1f{event.detail}\x1e".encode()
+        )
 
     def cover(self, data: bytes) -> None:
         """Puts bytes under the digest without an event of their own (the content of a message)."""
@@ -71,4 +73,5 @@ def first_difference(one: Sequence[Any], other: Sequence[Any]) -> tuple[int, Any
     if len(one) == len(other):
         return None
     index = min(len(one), len(other))
-    return index, *(events[index] if index < len(events) else None for events in (one, other))
+    left, right = (events[index] if index < len(events) else None for events in (one, other))
+    return index, left, right

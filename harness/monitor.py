@@ -51,7 +51,7 @@ class Monitor:
     def _check(self, invariant: Invariant) -> list[Violation]:
         view = _Reporting(self._state)
         try:
-            examined = invariant.check(view)  # type: ignore[arg-type]
+            examined = invariant.check(view)
         except AssertionError as error:
             lines = str(error).strip().splitlines()
             view.violated("", lines[0] if lines else f"{invariant.name} does not hold")

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from harness.errors import UsageError
 
-_NAME = re.compile(r"(?P<source>[\w.-]+)>(?P<destination>[\w.-]+) (?P<kind>.+)#(?P<number>\d+)(?P<leg>\.reply)?")
+_NAME = re.compile(
+    r"(?P<source>[\w.-]+)>(?P<destination>[\w.-]+) (?P<kind>.+)#(?P<number>\d+)(?P<leg>\.reply)?"
+)
 
 
 @dataclass(frozen=True, slots=True)

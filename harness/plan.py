@@ -35,7 +35,9 @@ def constraint_from_json(document: Mapping[str, Any]) -> Constraint:
     try:
         before, after = str(document["before"]), str(document["after"])
     except KeyError as missing:
-        raise UsageError(f"constraint {dict(document)!r} lacks {missing}; it needs 'before' and 'after'.") from None
+        raise UsageError(
+            f"constraint {dict(document)!r} lacks {missing}; it needs 'before' and 'after'."
+        ) from None
     parse_name(before)
     parse_name(after)
     return Constraint(before, after)

@@ -35,7 +35,8 @@ class Reproducer:
     plan: the shrunk plan. digest: of the History that it must give on the build it was found on.
     found_seed, found_run: the campaign's seed and the run number.
     shrunk_from: the size of the first failing plan.
-    paychaos: the version that wrote it. source: the user's file that defines the scenario, as it was named; empty for an installed one.
+    paychaos: the version that wrote it.
+    source: the user's file that defines the scenario, as it was named; empty for an installed one.
     """
 
     target: str

@@ -57,7 +57,7 @@ class Scenario:
     ) -> None:
         self.workload = workload
         self.target = target
-        self.name: str = name or getattr(workload, "__name__", "scenario")
+        self.name: str = name or str(getattr(workload, "__name__", "scenario"))
         self.faults = tuple(faults)
         self.invariants = list(invariants)
         self.inputs = inputs
@@ -77,7 +77,9 @@ class Scenario:
 
     def invariant(self, phase: Phase) -> Callable[[Check], Check]:
         if phase not in ("always", "eventually"):
-            raise UsageError(f"invariant phase {phase!r} does not exist; use always or eventually from harness.")
+            raise UsageError(
+                f"invariant phase {phase!r} does not exist; use always or eventually from harness."
+            )
 
         def add(check: Check) -> Check:
             self.invariants.append(Invariant(getattr(check, "__name__", "invariant"), phase, check))

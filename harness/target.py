@@ -32,9 +32,13 @@ class Process:
 
     def __post_init__(self) -> None:
         if (self.asgi is None) == (self.main is None):
-            raise UsageError(f"process {self.name!r} needs exactly one of asgi='module:app' and main='module:function'.")
+            raise UsageError(
+                f"process {self.name!r} needs exactly one of asgi='module:app' and main='module:function'."
+            )
         if ":" not in self.entry:
-            raise UsageError(f"process {self.name!r} has {self.entry!r}; an entry reads 'package.module:name'.")
+            raise UsageError(
+                f"process {self.name!r} has {self.entry!r}; an entry reads 'package.module:name'."
+            )
         if not 1 <= self.instances <= 16:
             raise UsageError(f"process {self.name!r} has instances={self.instances}; 1 to 16 are supported.")
 
@@ -103,7 +107,9 @@ class Target:
         self.redis = redis
         self.env = dict(env or {})
         self.dependencies = tuple(dependencies)
-        self.builds = {build.name: build for build in builds} or {"default": Build("default", "the service as it is")}
+        self.builds = {build.name: build for build in builds} or {
+            "default": Build("default", "the service as it is")
+        }
         self.schema = self._read_schema(postgres)
         self._entry = entry
         self.scenarios: list[Any] = []
@@ -119,8 +125,12 @@ class Target:
 
     def build(self, name: str) -> Build:
         if name not in self.builds:
-            raise unknown_name("build", f"{self.name}:{name}", [f"{self.name}:{b}" for b in self.builds],
-                               "paychaos list builds")
+            raise unknown_name(
+                "build",
+                f"{self.name}:{name}",
+                [f"{self.name}:{b}" for b in self.builds],
+                "paychaos list builds",
+            )
         return self.builds[name]
 
     def processes_of(self, build: str) -> tuple[Process, ...]:
@@ -137,4 +147,6 @@ class Target:
         for process in self.processes_of(build):
             if process.asgi:
                 return process.name
-        raise UsageError(f"target {self.name!r} has no asgi process; name the one that customers talk to: entry='…'.")
+        raise UsageError(
+            f"target {self.name!r} has no asgi process; name the one that customers talk to: entry='…'."
+        )

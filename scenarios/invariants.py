@@ -21,18 +21,25 @@ def duplicate_charge(state: State) -> int:
     for order, kept in ((order, [c for c in all_ if c.is_kept]) for order, all_ in found.items()):
         if len(kept) > 1:
             times = "twice" if len(kept) == 2 else f"{len(kept)} times"
-            state.violated(order, f"Order {order} was charged {times}: {' and '.join(c.words() for c in kept)}.")
+            state.violated(
+                order, f"Order {order} was charged {times}: {' and '.join(c.words() for c in kept)}."
+            )
     return len(found)
 
 
 @invariant(always)
 def finalised_twice(state: State) -> int:
     """An order is finalised (its stock taken) at most once."""
-    rows = state.rows("select order_id, count(*) as n, sum(quantity) as taken from stock_movements group by 1 order by 1")
+    rows = state.rows(
+        "select order_id, count(*) as n, sum(quantity) as taken from stock_movements group by 1 order by 1"
+    )
     for row in rows:
         if row["n"] > 1:
-            state.violated(row["order_id"], f"Order {row['order_id']} was finalised {row['n']} times: its stock was"
-                           f" taken {row['n']} times, {row['taken']} pieces in all.")
+            state.violated(
+                row["order_id"],
+                f"Order {row['order_id']} was finalised {row['n']} times: its stock was"
+                f" taken {row['n']} times, {row['taken']} pieces in all.",
+            )
     return len(rows)
 
 
@@ -51,7 +58,9 @@ def effect_repeated(state: State) -> int:
 @invariant(always)
 def status_went_back(state: State) -> int:
     """An order's status only moves forward; paid and refunded are final."""
-    rows = state.rows("select order_id, old_status, new_status, changed_at from order_status_changes order by seq")
+    rows = state.rows(
+        "select order_id, old_status, new_status, changed_at from order_status_changes order by seq"
+    )
     for row in rows:
         old, new = row["old_status"], row["new_status"]
         if old in ("paid", "refunded") and RANKS[new] < RANKS[old]:
@@ -67,8 +76,11 @@ def paid_looking_failed_order(state: State) -> int:
     for order in failed:
         for charge in found.get(order, []):
             if charge.is_kept:
-                state.violated(order, f"Order {order} ended failed, but its customer paid {charge.words()} and got"
-                               " nothing back.")
+                state.violated(
+                    order,
+                    f"Order {order} ended failed, but its customer paid {charge.words()} and got"
+                    " nothing back.",
+                )
     return len(failed)
 
 
@@ -122,8 +134,11 @@ def order_never_settles(state: State) -> int:
     known = orders(state)
     for order, row in known.items():
         if row["status"] in ("pending", "processing"):
-            state.violated(order, f"Order {order} is still {row['status']} at {state.now_us / 1e6:.0f} s, long after"
-                           " all faults had stopped.")
+            state.violated(
+                order,
+                f"Order {order} is still {row['status']} at {state.now_us / 1e6:.0f} s, long after"
+                " all faults had stopped.",
+            )
     return len(known)
 
 
@@ -137,8 +152,11 @@ def stock_does_not_add_up(state: State) -> int:
     for row in rows:
         initial = INITIAL_STOCK.get(row["sku"], row["available"] + row["moved"])
         if row["available"] + row["moved"] != initial:
-            state.violated(row["sku"], f"Of {initial} {row['sku']} there are {row['available']} left, but"
-                           f" {row['moved']} were taken.")
+            state.violated(
+                row["sku"],
+                f"Of {initial} {row['sku']} there are {row['available']} left, but"
+                f" {row['moved']} were taken.",
+            )
     return sum(row["moved"] != 0 for row in rows)
 
 
@@ -171,7 +189,10 @@ def answer_was_not_true(state: State) -> int:
         status = known[order]["status"] if order in known else "unknown to the shop"
         said = "paid" if outcome.status in (200, 201) else "not paid"
         if (said == "paid") != (status == "paid"):
-            state.violated(order, f"The customer of {order} was told it is {said} ({outcome.status}), but it is {status}.")
+            state.violated(
+                order,
+                f"The customer of {order} was told it is {said} ({outcome.status}), but it is {status}.",
+            )
     return len(told)
 
 

@@ -7,7 +7,9 @@ from scenarios.workload import buy_with_retry, inputs, order
 from targets.wiring import CHECKOUT
 
 
-@scenario(CHECKOUT, faults=["lost_reply", "late_reply", "reset", "partial"], invariants=INVARIANTS, inputs=inputs)
+@scenario(
+    CHECKOUT, faults=["lost_reply", "late_reply", "reset", "partial"], invariants=INVARIANTS, inputs=inputs
+)
 async def lost_reply(world: World) -> None:
     """One customer pays; answers get lost on the way, and she tries again with the same key."""
     (ana,) = world.clients("customer-1")

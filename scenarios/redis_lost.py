@@ -7,7 +7,9 @@ from scenarios.workload import buy_with_retry, inputs, order
 from targets.wiring import CHECKOUT
 
 
-@scenario(CHECKOUT, faults=["down", "flush", "evict", "expire", "refused"], invariants=INVARIANTS, inputs=inputs)
+@scenario(
+    CHECKOUT, faults=["down", "flush", "evict", "expire", "refused"], invariants=INVARIANTS, inputs=inputs
+)
 async def redis_lost(world: World) -> None:
     """One customer pays while the store loses what it held."""
     (ana,) = world.clients("customer-1")

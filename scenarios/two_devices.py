@@ -7,8 +7,13 @@ from scenarios.workload import buy, inputs, order
 from targets.wiring import CHECKOUT
 
 
-@scenario(CHECKOUT, faults=["latency", "late_reply", "lost_reply"], invariants=INVARIANTS, inputs=inputs,
-          instances={"api": 2})
+@scenario(
+    CHECKOUT,
+    faults=["latency", "late_reply", "lost_reply"],
+    invariants=INVARIANTS,
+    inputs=inputs,
+    instances={"api": 2},
+)
 async def two_devices(world: World) -> None:
     """The same order is paid on a phone and on a laptop at once."""
     phone, laptop = world.clients("phone", "laptop")

@@ -19,7 +19,9 @@ GOOD_CARD = "pm_card_visa"
 BAD_CARD = "pm_card_visa_chargeDeclined"
 
 # What plans may vary: the price and how many are bought. Small values first, so that shrinking goes there.
-inputs = st.fixed_dictionaries({"amount": st.sampled_from([4200, 50, 99_900]), "quantity": st.sampled_from([1, 2, 3])})
+inputs = st.fixed_dictionaries(
+    {"amount": st.sampled_from([4200, 50, 99_900]), "quantity": st.sampled_from([1, 2, 3])}
+)
 
 
 @cache
@@ -48,7 +50,9 @@ async def buy(client: Client, body: dict[str, Any], key: str) -> Outcome:
     return await client.post("/checkout", json=body, headers={"Idempotency-Key": key}, timeout_us=PATIENCE_US)
 
 
-async def buy_with_retry(world: World, client: Client, body: dict[str, Any], key: str, tries: int = 3) -> Outcome:
+async def buy_with_retry(
+    world: World, client: Client, body: dict[str, Any], key: str, tries: int = 3
+) -> Outcome:
     """Submits until the answer is definite, with the same key, as a careful client does."""
     outcome = await buy(client, body, key)
     for attempt in range(1, tries):

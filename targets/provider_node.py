@@ -55,7 +55,9 @@ def kind_name(behaviour: str) -> str:
 def _behaviour(fault: Fault) -> Behaviour:
     """The n-th message of its kind misbehaves: ``api>provider POST /v1/payment_intents#2`` is the second create."""
     name = parse_name(fault.at)
-    return Behaviour(fault.kind.removeprefix("provider_"), name.kind, None, name.number, dict(fault.parameters))
+    return Behaviour(
+        fault.kind.removeprefix("provider_"), name.kind, None, name.number, dict(fault.parameters)
+    )
 
 
 class CallingHost(Host, Protocol):

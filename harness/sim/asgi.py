@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from harness.errors import HarnessError
 from harness.sim.connection import Connection
 from harness.wire import Frame
 from harness.wire.http import HttpRequest, RequestReader, response_bytes
@@ -33,7 +34,9 @@ class Lifespan:
             await self._app(scope, self._receive, self._send)
         except Exception as error:
             # By the ASGI specification an application that does not know lifespan may raise here.
-            self._answer(f"{type(error).__name__}: {error}" if self._asked and not self._supports(error) else None)
+            self._answer(
+                f"{type(error).__name__}: {error}" if self._asked and not self._supports(error) else None
+            )
         else:
             self._answer(None)
 
@@ -45,7 +48,8 @@ class Lifespan:
         if not self._asked:
             self._asked = True
             return {"type": "lifespan.startup"}
-        return await asyncio.get_running_loop().create_future()
+        await asyncio.get_running_loop().create_future()
+        raise HarnessError("a lifespan was told to shut down; the simulation only cuts power")
 
     async def _send(self, message: dict[str, Any]) -> None:
         if message["type"] == "lifespan.startup.complete":
@@ -160,11 +164,14 @@ class AsgiExchange:
             self._started = True
             self._status = message["status"]
             self._headers = [
-                (name.decode("latin-1"), value.decode("latin-1")) for name, value in message.get("headers", ())
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in message.get("headers", ())
             ]
         elif message["type"] == "http.response.body" and self._started and not self._finished:
             self._body += message.get("body", b"")
             if not message.get("more_body", False):
                 self._finished = True
-                body = b"" if self._status in _BODILESS or self._request.method == "HEAD" else bytes(self._body)
+                body = (
+                    b"" if self._status in _BODILESS or self._request.method == "HEAD" else bytes(self._body)
+                )
                 self._reply(response_bytes(self._status, self._headers, body))

@@ -49,7 +49,17 @@ class Packet:
 class Lane:
     """One direction of a connection. `silent`: packets vanish from now on. `held`: waits for a constraint."""
 
-    __slots__ = ("connection", "endpoint", "held", "node", "packets", "queued", "sender", "silent", "to_server")
+    __slots__ = (
+        "connection",
+        "endpoint",
+        "held",
+        "node",
+        "packets",
+        "queued",
+        "sender",
+        "silent",
+        "to_server",
+    )
 
     def __init__(self, connection: Connection, node: Node, sender: Node, to_server: bool) -> None:
         self.connection = connection
@@ -67,7 +77,13 @@ class Connection:
     """A connection from a client node to a server node. `pending`: requests that still lack their answer."""
 
     def __init__(
-        self, network: Network, client: Node, server: Node, port: int, conversation: Conversation, protocol: str
+        self,
+        network: Network,
+        client: Node,
+        server: Node,
+        port: int,
+        conversation: Conversation,
+        protocol: str,
     ) -> None:
         self.network = network
         self.client = client

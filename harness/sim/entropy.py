@@ -1,7 +1,7 @@
 """Clocks and randomness as a simulated process sees them: virtual, seeded, and a stream of its own per process.
 
-While a guest process runs, `time`, `datetime`, `random`, `secrets`, `uuid`, `os.urandom` and `os.environ` answer for that
-process; at any other moment they answer as usual, so the harness and its libraries are undisturbed. The clock
+While a guest process runs, `time`, `datetime`, `random`, `secrets`, `uuid`, `os.urandom` and `os.environ` answer
+for that process; at any other moment they answer as usual, so the harness and its libraries are undisturbed. The clock
 of the operating system is replaced by time-machine for the length of a run; what it leaves out (monotonic clocks)
 and the random sources are replaced here. This is the only module that touches them.
 """

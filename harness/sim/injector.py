@@ -7,11 +7,12 @@ nodes, links and stores. Each has one method here, named as the kind.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from harness.errors import UsageError
 from harness.fault import Fault
-from harness.sim.connection import Lane, Packet
+from harness.sim.connection import Lane, Packet, PacketKind
 from harness.sim.network import Network
 from harness.sim.node import Node
 from harness.sim.process import ProcessNode
@@ -67,7 +68,7 @@ class Injector:
         """The workload begins: faults at moments count from here."""
         for index, fault in enumerate(self.faults):
             if fault.at.startswith("@"):
-                self._network.agenda.call_later(int(fault.at[1:]), lambda index=index: self._strike(index))
+                self._network.agenda.call_later(int(fault.at[1:]), partial(self._strike, index))
 
     # When a fault's time has come
 
@@ -149,7 +150,7 @@ class Injector:
         self._break(lane, "end")
         return False
 
-    def _break(self, lane: Lane, kind: str) -> None:
+    def _break(self, lane: Lane, kind: PacketKind) -> None:
         """Both ends learn that the connection is gone, each after what is already on its way to it."""
         connection = lane.connection
         for side in (connection.to_server, connection.to_client):
@@ -160,7 +161,8 @@ class Injector:
         connection = lane.connection
         delay_us = fault.number("delay_us")
         self._network.agenda.call_later(
-            delay_us, lambda: self._again(connection.client, connection.server.service_name, connection.port, packet)
+            delay_us,
+            lambda: self._again(connection.client, connection.server.service_name, connection.port, packet),
         )
         return True
 
@@ -228,7 +230,9 @@ class Injector:
     def skew(self, fault: Fault) -> None:
         node = self._node(fault)
         if not isinstance(node, ProcessNode):
-            raise UsageError(f"fault 'skew' names {node.name!r}; only a process of the target has a clock to skew.")
+            raise UsageError(
+                f"fault 'skew' names {node.name!r}; only a process of the target has a clock to skew."
+            )
         node.skew_us = fault.number("ahead_us")
         self._later(fault, lambda: setattr(node, "skew_us", 0))
 
@@ -265,7 +269,9 @@ class Injector:
     def _store(self, fault: Fault) -> Store:
         name = fault.text("node")
         if name not in self._stores:
-            raise UsageError(f"fault {fault.kind!r} names the store {name!r}; this target has: {', '.join(self._stores)}.")
+            raise UsageError(
+                f"fault {fault.kind!r} names the store {name!r}; this target has: {', '.join(self._stores)}."
+            )
         return self._stores[name]
 
     def _later(self, fault: Fault, undo: Callable[[], Any]) -> None:

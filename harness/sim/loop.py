@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import count
 from math import ceil
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from sniffio import thread_local as sniffio_library
 
@@ -57,6 +59,13 @@ class GuestFuture(asyncio.Future[Any]):
 
 class GuestLoop(asyncio.BaseEventLoop):
     """The loop of one process instance. `is_dead`: its process crashed; nothing of it runs again."""
+
+    # What BaseEventLoop has of its own and its type stub leaves out.
+    _ready: deque[asyncio.Handle]
+    _scheduled: list[asyncio.TimerHandle]
+    _asyncgens: WeakSet[Any]
+    _run_once: Callable[[], None]
+    _asyncgen_finalizer_hook: Callable[[Any], None]
 
     def __init__(self, process: ProcessNode) -> None:
         super().__init__()
@@ -162,7 +171,9 @@ class GuestLoop(asyncio.BaseEventLoop):
             "unhandled", self.process.name, context.get("message", ""), repr(error) if error else ""
         )
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
         """Runs the function at once: threads would not be under our control."""
         future = self.create_future()
         try:
@@ -171,7 +182,7 @@ class GuestLoop(asyncio.BaseEventLoop):
             future.set_exception(error)
         return future
 
-    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
         """Accepted: no signal is ever sent in the simulation (a crash is a power cut)."""
 
     def remove_signal_handler(self, sig: int) -> bool:
@@ -189,8 +200,14 @@ class GuestLoop(asyncio.BaseEventLoop):
         """Only remembers where to: aiohttp and anyio hand the socket to `create_connection` next."""
         self._socket_addresses[sock.fileno()] = (address[0], address[1])
 
-    async def create_connection(  # type: ignore[override]
-        self, protocol_factory: Any, host: Any = None, port: Any = None, *, ssl: Any = None, sock: Any = None,
+    async def create_connection(
+        self,
+        protocol_factory: Any,
+        host: Any = None,
+        port: Any = None,
+        *,
+        ssl: Any = None,
+        sock: Any = None,
         **options: Any,
     ) -> tuple[Any, Any]:
         if sock is not None:
@@ -213,7 +230,9 @@ class GuestLoop(asyncio.BaseEventLoop):
         self, protocol_factory: Any, host: Any = None, port: Any = None, *, ssl: Any = None, **options: Any
     ) -> SimServer:
         if ssl:
-            raise self.process.network.refuse(f"a TLS server in process {self.process.name!r}", "Serve plain HTTP in the simulation.")
+            raise self.process.network.refuse(
+                f"a TLS server in process {self.process.name!r}", "Serve plain HTTP in the simulation."
+            )
         server = SimServer(self, protocol_factory, port or 0)
         self._servers[port or 0] = server
         return server

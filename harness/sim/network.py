@@ -15,7 +15,7 @@ from harness.history import Delivery, Event, History
 from harness.names import MessageName, NameBook
 from harness.policy import Candidate, Policy
 from harness.sim.clock import Agenda
-from harness.sim.connection import Connection, Endpoint, Lane, Packet
+from harness.sim.connection import Connection, Endpoint, Lane, Packet, PacketKind
 from harness.sim.node import Node
 from harness.sim.order import Order
 from harness.wire import Frame, WireError
@@ -34,7 +34,9 @@ class Network:
     before_delivery(name): called just before a message is delivered.
     """
 
-    def __init__(self, agenda: Agenda, history: History, policy: Policy, order: Order, max_steps: int) -> None:
+    def __init__(
+        self, agenda: Agenda, history: History, policy: Policy, order: Order, max_steps: int
+    ) -> None:
         self.agenda = agenda
         self.history = history
         self.names = NameBook()
@@ -134,13 +136,12 @@ class Network:
     def send_end(self, lane: Lane, reset: bool) -> None:
         """Closes (or breaks) one direction after everything that was sent before."""
         if not lane.connection.is_dead:
-            kind = "reset" if reset else "end"
+            kind: PacketKind = "reset" if reset else "end"
             self._push(lane, Packet(kind, next(self._numbers), self.agenda.now_us, 0))
 
-    def push_packet(self, lane: Lane, kind: str, data: bytes, arrival_us: int) -> None:
-        """A piece of a message that a fault cut up."""
-        assert kind in ("message", "end", "reset")
-        packet = Packet(kind, next(self._numbers), self.agenda.now_us, arrival_us, data)  # type: ignore[arg-type]
+    def push_packet(self, lane: Lane, kind: PacketKind, data: bytes, arrival_us: int) -> None:
+        """A piece of a message that a fault cut up, or the end that it puts to a lane."""
+        packet = Packet(kind, next(self._numbers), self.agenda.now_us, arrival_us, data)
         self._push(lane, packet)
 
     def _push(self, lane: Lane, packet: Packet) -> None:
@@ -314,7 +315,9 @@ class Network:
             try:
                 lane.endpoint.received(packet.data, packet.frame)
             except WireError as error:
-                raise NotSimulated(f"on {lane.connection.link}: {error}", "Run this part with --world live.") from error
+                raise NotSimulated(
+                    f"on {lane.connection.link}: {error}", "Run this part with --world live."
+                ) from error
         if packet.name is not None and self.order.delivered(str(packet.name)):
             self.requeue()
 

@@ -151,11 +151,21 @@ class ServiceNode(Node):
         text = " ".join(f"{key}={value}" for key, value in detail.items())
         self.network.record("noted", self.name, kind, text)
 
-    def call(self, url: str, request: HttpRequest, timeout_us: int, done: Callable[[HttpResponse | None], None]) -> None:
+    def call(
+        self, url: str, request: HttpRequest, timeout_us: int, done: Callable[[HttpResponse | None], None]
+    ) -> None:
         """Sends an HTTP request of this node's own (a callback) to a service of the network."""
         parts = urlsplit(url)
-        start_call(self.network, self, parts.hostname or "", parts.port or 80, request, timeout_us, done,
-                   self.callback_kind)
+        start_call(
+            self.network,
+            self,
+            parts.hostname or "",
+            parts.port or 80,
+            request,
+            timeout_us,
+            done,
+            self.callback_kind,
+        )
 
     def conversation(self, port: int) -> Conversation:
         return self._new_conversation() if self._new_conversation else self.service.conversation()

@@ -208,7 +208,7 @@ class ProcessNode(Node):
             for loop in [*self._graveyard, self.loop]:
                 for task in asyncio.all_tasks(loop):
                     with suppress(Exception):
-                        task.get_coro().close()  # type: ignore[union-attr]
+                        task.get_coro().close()
 
     def restart(self) -> None:
         if not self.is_up:
@@ -242,7 +242,7 @@ def _catching_asyncio_run() -> Iterator[None]:
     def run(main: Any, **options: Any) -> Any:
         raise _MainFound(main)
 
-    asyncio.run = run  # type: ignore[assignment]
+    asyncio.run = run
     try:
         yield
     finally:
@@ -252,6 +252,12 @@ def _catching_asyncio_run() -> Iterator[None]:
 def _caller() -> str:
     """Where in the target's own code the call comes from, when that can be told."""
     for frame in inspect.stack(context=0)[2:]:
-        if "site-packages" not in frame.filename and "/asyncio/" not in frame.filename and "harness" not in frame.filename:
-            return f" ({frame.filename.rsplit('/', 2)[-2]}/{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno})"
+        if (
+            "site-packages" not in frame.filename
+            and "/asyncio/" not in frame.filename
+            and "harness" not in frame.filename
+        ):
+            return (
+                f" ({frame.filename.rsplit('/', 2)[-2]}/{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno})"
+            )
     return ""

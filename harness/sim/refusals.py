@@ -17,7 +17,8 @@ def refusals() -> Iterator[None]:
     def start(self: threading.Thread) -> None:
         if entropy.current is not None:
             raise entropy.current.refuse(
-                "threading.Thread.start", "Use asyncio.to_thread, which runs the function at once in the simulation."
+                "threading.Thread.start",
+                "Use asyncio.to_thread, which runs the function at once in the simulation.",
             )
         real_start(self)
 
@@ -26,7 +27,7 @@ def refusals() -> Iterator[None]:
             where = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address)
             raise entropy.current.refuse(
                 f"socket.connect to {where}",
-                "The simulation knows asyncio connections; run this part with --world live, or give the process a fake.",
+                "The simulation knows asyncio connections; run with --world live, or give the process a fake.",
             )
         real_connect(self, address)
 

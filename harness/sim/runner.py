@@ -60,8 +60,10 @@ class SimRunner:
         self._imported: set[str] = set()
         self._database: Database | None = None
         processes = target.processes_of(build)
-        self._roots = sorted({p.entry.partition(":")[0].split(".")[0] for p in processes}
-                             | {name for p in processes for name in p.private})
+        self._roots = sorted(
+            {p.entry.partition(":")[0].split(".")[0] for p in processes}
+            | {name for p in processes for name in p.private}
+        )
         try:
             self._stack.enter_context(entropy.virtual_surroundings())
             self._stack.enter_context(inline_threads())

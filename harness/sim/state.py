@@ -51,8 +51,12 @@ class SimState:
     def rows(self, query: str, *arguments: Any) -> list[dict[str, Any]]:
         database = self._world.database
         if database is None:
-            raise UsageError("state.sql needs a database; give the Target a schema: Target(..., postgres='schema.sql').")
-        rows: list[dict[str, Any]] = self._remembered((query, repr(arguments)), lambda: database.query(query, *arguments))
+            raise UsageError(
+                "state.sql needs a database; give the Target a schema: Target(..., postgres='schema.sql')."
+            )
+        rows: list[dict[str, Any]] = self._remembered(
+            (query, repr(arguments)), lambda: database.query(query, *arguments)
+        )
         return rows
 
     def sql(self, query: str, *arguments: Any) -> Any:

@@ -29,8 +29,9 @@ def inline_threads() -> Iterator[None]:
         await cls.checkpoint()
         return func(*args)
 
-    AsyncIOBackend.run_sync_in_worker_thread = classmethod(run_inline)  # type: ignore[assignment]
+    name = "run_sync_in_worker_thread"
+    setattr(AsyncIOBackend, name, classmethod(run_inline))
     try:
         yield
     finally:
-        AsyncIOBackend.run_sync_in_worker_thread = real
+        setattr(AsyncIOBackend, name, real)

@@ -50,7 +50,11 @@ class SimTransport(asyncio.Transport):
     With a `waiter` it is a client's end that is still connecting; without, a server's end.
     """
 
-    def __init__(self, loop: GuestLoop, protocol: Any, waiter: asyncio.Future[Any] | None, sock: Any = None) -> None:
+    _extra: dict[str, Any]  # asyncio.BaseTransport's own; its type stub leaves it out
+
+    def __init__(
+        self, loop: GuestLoop, protocol: Any, waiter: asyncio.Future[Any] | None, sock: Any = None
+    ) -> None:
         super().__init__()
         self._loop = loop
         self._protocol = protocol
@@ -75,7 +79,10 @@ class SimTransport(asyncio.Transport):
 
     def _describe(self) -> None:
         process, connection = self._loop.process, self.connection
-        own = (process.address, 40_000 + len(connection.client.connections) if self._is_client else connection.port)
+        own = (
+            process.address,
+            40_000 + len(connection.client.connections) if self._is_client else connection.port,
+        )
         peer_node = connection.server if self._is_client else connection.client
         peer = (process.address_of(peer_node.name), connection.port if self._is_client else 40_000)
         self._extra.update(socket=SimSocket(own, peer), sockname=own, peername=peer)
@@ -111,7 +118,7 @@ class SimTransport(asyncio.Transport):
     @staticmethod
     def _fill(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
         while data:
-            buffer = memoryview(protocol.get_buffer(len(data)))  # type: ignore[arg-type]
+            buffer = memoryview(protocol.get_buffer(len(data)))
             size = min(len(buffer), len(data))
             buffer[:size] = data[:size]
             protocol.buffer_updated(size)
@@ -197,6 +204,8 @@ class SimTransport(asyncio.Transport):
 
 class SimServer(asyncio.AbstractServer):
     """A listening server of a guest (`asyncio.start_server`, `loop.create_server`)."""
+
+    _extra: dict[str, Any]  # asyncio.BaseTransport's own; its type stub leaves it out
 
     def __init__(self, loop: GuestLoop, protocol_factory: Callable[[], Any], port: int) -> None:
         self._loop = loop

@@ -14,14 +14,14 @@ from harness.errors import TargetError
 from harness.history import History
 from harness.plan import Plan
 from harness.policy import make_policy
-from harness.run import Run, RowChange
+from harness.run import RowChange, Run
 from harness.scenario import Scenario
 from harness.seed import child_random, child_seed
 from harness.sim.call import start_call
 from harness.sim.clock import START_US, Agenda
 from harness.sim.driver import Driver
 from harness.sim.entropy import Clocks
-from harness.sim.injector import Injector
+from harness.sim.injector import Injector, Store
 from harness.sim.modules import ModuleSpace
 from harness.sim.network import Network
 from harness.sim.node import ClientNode, Node, ServiceNode
@@ -29,8 +29,8 @@ from harness.sim.order import Order
 from harness.sim.process import ProcessNode
 from harness.sim.state import SimState
 from harness.target import Dependency, Process, Target
-from harness.world import World
 from harness.wire.http import HttpRequest, HttpResponse
+from harness.world import World
 
 if TYPE_CHECKING:
     from harness.sim.postgres import Database, PostgresNode
@@ -84,11 +84,11 @@ class SimWorld(World):
         self._state = SimState(self)
         self._processes: list[ProcessNode] = []
         self._boot_deliveries = 0
+        self._stores: dict[str, Store] = {}
         self._add_stores()
         self._add_dependencies()
         self._add_processes()
-        stores = {"redis": self.redis} if self.redis else {}
-        self._injector = Injector(self.network, plan.faults, stores)
+        self._injector = Injector(self.network, plan.faults, self._stores)
 
     # Building
 
@@ -103,7 +103,7 @@ class SimWorld(World):
             from harness.sim.redis import RedisNode
 
             node = self._service_node("redis", "resp")
-            node.service = self.redis = RedisNode(node)
+            node.service = self.redis = self._stores["redis"] = RedisNode(node)
             node.on_crash = self.redis.crash
 
     def _service_node(self, name: str, protocol: str) -> ServiceNode:
@@ -181,8 +181,9 @@ class SimWorld(World):
         return self.network.nodes[name]
 
     def _outcome(self, outcome: Any) -> None:
-        self.network.record("outcome", outcome.client, f"{outcome.method} {outcome.path}",
-                            f"{outcome.kind} {outcome.status}")
+        self.network.record(
+            "outcome", outcome.client, f"{outcome.method} {outcome.path}", f"{outcome.kind} {outcome.status}"
+        )
         super()._outcome(outcome)
 
     # Engine
@@ -299,7 +300,15 @@ class SimWorld(World):
         """Committed row changes so far, in the order of their commits; times since the start of the run."""
         changes = self.database.row_history() if self.database is not None else []
         return [
-            RowChange(change.at_us - START_US, change.table, change.key, change.op, change.before, change.after, change.client)
+            RowChange(
+                change.at_us - START_US,
+                change.table,
+                change.key,
+                change.op,
+                change.before,
+                change.after,
+                change.client,
+            )
             for change in changes
         ]
 
@@ -315,17 +324,27 @@ class SimWorld(World):
             run.events = self._history.events
             run.rows = self.row_changes()
             run.exports = {name: service.export() for name, service in self.services.items()}
-            run.contents = {name: data.decode("utf-8", "replace") for name, data in (self.network.contents or {}).items()}
+            run.contents = {
+                name: data.decode("utf-8", "replace") for name, data in (self.network.contents or {}).items()
+            }
 
     def _hits(self) -> list[bool]:
         hits = list(self._injector.hits)
         for index, fault in enumerate(self.plan.faults):
-            if any(service.was_hit(fault) for service in self.services.values() if hasattr(service, "was_hit")):
+            if any(
+                service.was_hit(fault) for service in self.services.values() if hasattr(service, "was_hit")
+            ):
                 hits[index] = True
         return hits
 
 
-_ENVIRON = {"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "LANG": "C.UTF-8", "TZ": "UTC", "PGSSLMODE": "disable"}
+_ENVIRON = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/nowhere",
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    "PGSSLMODE": "disable",
+}
 """What every process finds in its environment beside the target's own variables."""
 
 

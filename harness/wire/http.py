@@ -99,8 +99,7 @@ class RequestReader(_Reader):
         if not self.feed(data):
             return None
         method = self.parser.get_method().decode()  # type: ignore[union-attr]
-        request = HttpRequest(method, self.target.decode("latin-1"), tuple(self.headers), bytes(self.body))
-        return request
+        return HttpRequest(method, self.target.decode("latin-1"), tuple(self.headers), bytes(self.body))
 
 
 class ResponseReader(_Reader):
@@ -178,11 +177,14 @@ class HttpConversation:
 
 
 def path_kind(target: str) -> str:
-    """The path without query, ids replaced: ``/v1/payment_intents/pi_3/confirm`` gives ``/v1/payment_intents/*/confirm``."""
+    """The path without query, ids replaced: ``/v1/refunds/re_3/cancel`` gives ``/v1/refunds/*/cancel``."""
     path = target.partition("?")[0]
-    return "/".join(
-        "*" if _ID.fullmatch(part) and not _VERSION.fullmatch(part) else part for part in path.split("/")
-    ) or "/"
+    return (
+        "/".join(
+            "*" if _ID.fullmatch(part) and not _VERSION.fullmatch(part) else part for part in path.split("/")
+        )
+        or "/"
+    )
 
 
 def request_bytes(method: str, target: str, host: str, headers: Headers, body: bytes) -> bytes:

@@ -17,7 +17,9 @@ NOTES = "create table notes (id int generated always as identity primary key, te
 
 
 @contextmanager
-def hosted(app: str, *, schema: str | None = None, dependencies: Sequence[Dependency] = ()) -> Iterator[SimRunner]:
+def hosted(
+    app: str, *, schema: str | None = None, dependencies: Sequence[Dependency] = ()
+) -> Iterator[SimRunner]:
     target = Target(
         "compat",
         [
@@ -103,7 +105,9 @@ def test_sqlalchemy_over_asyncpg() -> None:
 
 def test_the_async_stripe_sdk() -> None:
     with hosted("stripe_app", dependencies=[PROVIDER]) as runner:
-        assert outcomes(runner, ("POST", "/pay/o-1", None)) == [(200, {"status": "succeeded", "amount": 4200})]
+        assert outcomes(runner, ("POST", "/pay/o-1", None)) == [
+            (200, {"status": "succeeded", "amount": 4200})
+        ]
 
 
 def test_asyncpg_listen_and_notify() -> None:

@@ -35,7 +35,9 @@ async def caller(scope: Any, receive: Any, send: Any) -> None:
 async def _ask(method: str, path: str) -> Any:
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            reader, writer = await asyncio.open_connection(os.environ["CALLEE_HOST"], int(os.environ["CALLEE_PORT"]))
+            reader, writer = await asyncio.open_connection(
+                os.environ["CALLEE_HOST"], int(os.environ["CALLEE_PORT"])
+            )
             writer.write(f"{method} {path} HTTP/1.1\r\nhost: callee\r\ncontent-length: 0\r\n\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])

@@ -13,7 +13,9 @@ from fastapi.responses import JSONResponse
 SCHEMA = """
 create table accounts (id int primary key, balance int not null);
 insert into accounts select number, 100 from generate_series(1, 4) as number;
-create table transfers (id bigint generated always as identity primary key, source int, target int, at timestamptz default now());
+create table transfers (
+    id bigint generated always as identity primary key, source int, target int, at timestamptz default now()
+);
 """
 
 
@@ -49,11 +51,13 @@ async def transfer(source: int, target: int, request: Request) -> Any:
 async def serial(account: int, request: Request) -> Any:
     """Reads and writes under serializable isolation; a loser is told so."""
     try:
-        async with request.app.state.pool.acquire() as connection:
-            async with connection.transaction(isolation="serializable"):
-                balance = await connection.fetchval("select balance from accounts where id = $1", account)
-                await asyncio.sleep(0.002)
-                await connection.execute("update accounts set balance = $2 where id = $1", account, balance + 1)
+        async with (
+            request.app.state.pool.acquire() as connection,
+            connection.transaction(isolation="serializable"),
+        ):
+            balance = await connection.fetchval("select balance from accounts where id = $1", account)
+            await asyncio.sleep(0.002)
+            await connection.execute("update accounts set balance = $2 where id = $1", account, balance + 1)
     except asyncpg.SerializationError:
         return JSONResponse({"result": "serialization failure"}, 409)
     return {"result": "added"}

@@ -24,14 +24,25 @@ def main() -> None:
     runner = SimRunner(next(iter(scenarios.values())).target, options.build)
     try:
         for triple in triples:
-            _run(runner, scenarios[triple["scenario"]], plan_from_json(triple["plan"]), triple["number"], options.events)
+            _run(
+                runner,
+                scenarios[triple["scenario"]],
+                plan_from_json(triple["plan"]),
+                triple["number"],
+                options.events,
+            )
     finally:
         runner.close()
 
 
 def _run(runner: SimRunner, scenario: Scenario, plan: Plan, number: int, detail: bool) -> None:
     run = runner.run(scenario, plan, detail=detail)
-    answer: dict[str, Any] = {"number": number, "digest": run.digest, "verdict": run.verdict, "steps": run.steps}
+    answer: dict[str, Any] = {
+        "number": number,
+        "digest": run.digest,
+        "verdict": run.verdict,
+        "steps": run.steps,
+    }
     answer["outcomes"] = [[outcome.status, outcome.body] for outcome in run.outcomes]
     if detail:
         answer["events"] = [list(event) for event in run.events]

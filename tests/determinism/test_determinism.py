@@ -36,7 +36,10 @@ def triples(scenarios: Sequence[Scenario], build: str, count: int) -> list[dict[
         for number, scenario in enumerate(scenarios):
             probe = first_plan(scenario, number).plan
             seen = seen_in(runner.run(scenario, probe), scenario)
-            plans: list[Plan] = [probe, *(item.plan for item in islice(further_plans(scenario, seen, number), count - 1))]
+            plans: list[Plan] = [
+                probe,
+                *(item.plan for item in islice(further_plans(scenario, seen, number), count - 1)),
+            ]
             found += [{"scenario": scenario.name, "plan": plan.to_json(), "number": len(found) + i}
                       for i, plan in enumerate(plans)]  # fmt: skip
     finally:
@@ -66,7 +69,8 @@ def execute(
 def busy_machine() -> Iterator[None]:
     """One process per core computes for nothing."""
     loaded = [
-        subprocess.Popen([sys.executable, "-c", "while True: sum(range(10_000))"]) for _ in range(os.cpu_count() or 2)
+        subprocess.Popen([sys.executable, "-c", "while True: sum(range(10_000))"])
+        for _ in range(os.cpu_count() or 2)
     ]
     try:
         yield

@@ -138,7 +138,9 @@ def test_a_campaign_that_only_broke_is_no_verdict(tmp_path: Path) -> None:
 
 def test_a_bug_of_ours_in_one_scenario_is_told_as_a_problem(tmp_path: Path) -> None:
     summary = campaign(tmp_path / "base", "breaks", "holds").run()
-    assert summary.problems == ("breaks was not searched to the end: a bug of ours, ZeroDivisionError: 1 / 0",)
+    assert summary.problems == (
+        "breaks was not searched to the end: a bug of ours, ZeroDivisionError: 1 / 0",
+    )
     assert exit_code(summary) == 3
 
 

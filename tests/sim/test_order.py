@@ -5,7 +5,7 @@ from harness.run import Run
 from tests.sim.worlds import events, run_processes
 
 PROGRAM = "tests.bench.counter"
-PROCESSES = (f"server={PROGRAM}:serve", f"one={PROGRAM}:increment", f"two={PROGRAM}:increment")
+PROCESSES = (f"server={PROGRAM}:serve", f"one={PROGRAM}:client", f"two={PROGRAM}:client")
 ENV = {"COUNTER_PORT": "7000", "COUNTER_HOST": "server"}
 
 

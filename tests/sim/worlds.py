@@ -23,7 +23,9 @@ def run_processes(
     env: dict[str, str] | None = None,
 ) -> Run:
     """Runs ``name=module:function`` mains (or ``name=asgi:module:app``) as one target, in a child, with detail."""
-    target = Target("small", [_process(entry) for entry in entries], env=env, entry=entries[0].partition("=")[0])
+    target = Target(
+        "small", [_process(entry) for entry in entries], env=env, entry=entries[0].partition("=")[0]
+    )
     runner = SimRunner(target, "default")
     try:
         return runner.run(Scenario(workload, target, limits=limits), plan or Plan(1), detail=True)
