@@ -10,6 +10,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -149,6 +150,8 @@ class PostgresCluster:
 
     def _initialise(self) -> None:
         os.chmod(self.folder, 0o755)
+        if _identity() is not None and not _open_to_all(self._binaries / "postgres"):
+            self._binaries = _copied(self._binaries, self.folder / "install")
         arguments = [
             *("-D", str(self.folder / "data"), "-U", "postgres", "--auth=trust", "--encoding=UTF8"),
             *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
@@ -234,6 +237,27 @@ def _binaries() -> Path:
             "Install the version of the lock file."
         )
     return folder
+
+
+def _open_to_all(program: Path) -> bool:
+    """Whether any user may run it: root's own folders are often closed to others."""
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in (program, *program.resolve().parents))
+
+
+def _copied(binaries: Path, target: Path) -> Path:
+    """A copy of what the server needs, in the same places relative to each other; it lasts as long as the server."""
+    package = binaries.parent.parent
+    for part in ("bin/initdb", "bin/postgres", "lib", "share"):
+        source, copy = binaries.parent / part, target / package.name / binaries.parent.name / part
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("*.a"))
+        else:
+            shutil.copy2(source, copy)
+    libraries = package.parent / f"{package.name}.libs"
+    if libraries.is_dir():
+        shutil.copytree(libraries, target / libraries.name)
+    return target / package.name / binaries.parent.name / "bin"
 
 
 def _home() -> str:
