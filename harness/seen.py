@@ -25,7 +25,7 @@ class Seen:
     """nodes: processes of the target, which can crash and pause. stores: what can lose keys or be down.
 
     later: names that a retry would have, beyond the last occurrence seen. protocols: by link.
-    owners: fault kind to the dependency that brought it.
+    owners: fault kind to the dependency that brought it. dependencies: services that the target only calls.
     """
 
     names: tuple[MessageName, ...]
@@ -35,6 +35,7 @@ class Seen:
     stores: tuple[str, ...]
     races: tuple[Race, ...]
     owners: dict[str, str]
+    dependencies: frozenset[str]
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:
@@ -49,10 +50,13 @@ class Seen:
         """The same over the names of retries; most of them strike only together with an earlier fault."""
         return tuple(self._faults(kind_named(kind), self.later))
 
-    def is_quiet(self, planned: Fault) -> bool:
-        """Whether the fault is anchored to a message that changes nothing where it arrives."""
+    def interest(self, planned: Fault) -> int:
+        """How early a fault deserves to be tried. 0: at a dependency, where nothing can be rolled back; 1: where
+        something changes; 2: at a message that changes nothing where it arrives."""
         name = parse_name(planned.at)
-        return changes_nothing(name, self.protocols.get(name.link, ""))
+        if self.dependencies & {name.source, name.destination}:
+            return 0
+        return 1 + changes_nothing(name, self.protocols.get(name.link, ""))
 
     def _faults(self, kind: FaultKind, names: Iterable[MessageName]) -> Iterator[Fault]:
         for name in names:
@@ -111,6 +115,7 @@ def seen_in(run: Run, scenario: Scenario) -> Seen:
         stores=tuple(stores),
         races=tuple(races),
         owners={kind.name: item.name for item in target.dependencies for kind in item.faults},
+        dependencies=frozenset(item.name for item in target.dependencies),
     )
 
 

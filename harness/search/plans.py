@@ -84,7 +84,7 @@ def _next_new(source: Iterator[Plan], tried: set[str]) -> Plan | None:
 def _sweep(scenario: Scenario, seen: Seen, simplest: dict[str, Any], seed: int) -> Iterator[Plan]:
     """Every fault alone and every racing pair turned round alone.
 
-    At each boundary once before at any twice, and where something changes before where it does not.
+    At each boundary once before at any twice, and first where it is likeliest to matter.
     """
     singles: list[tuple[int, Plan]] = []
     times: dict[tuple[str, str], int] = {}
@@ -92,11 +92,10 @@ def _sweep(scenario: Scenario, seen: Seen, simplest: dict[str, Any], seed: int) 
         for fault in seen.faults(kind):
             boundary = kind, boundary_of(fault)
             times[boundary] = times.get(boundary, 0) + 1
-            round_ = times[boundary] + seen.is_quiet(fault)
-            singles.append((round_, Plan(0, simplest, faults=(fault,))))
+            singles.append((times[boundary] + seen.interest(fault), Plan(0, simplest, faults=(fault,))))
     for place, race in enumerate(sorted(seen.races, key=lambda race: (race.rank, race.gap_us))):
         turned = Constraint(race.second, race.first)
-        singles.append((1 + race.rank + place // BATCH, Plan(0, simplest, constraints=(turned,))))
+        singles.append((2 + race.rank + place // BATCH, Plan(0, simplest, constraints=(turned,))))
     child_random(seed, scenario.name, "sweep").shuffle(singles)
     singles.sort(key=lambda single: single[0])
     yield from (plan for _, plan in singles)

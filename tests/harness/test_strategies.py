@@ -151,3 +151,16 @@ def test_drawing_is_the_same_in_another_process_and_under_ci(environment):
         capture_output=True, text=True, check=True, timeout=30,
     )  # fmt: skip
     assert result.stdout.strip() == str(draw(st.lists(st.sampled_from("abcdef")), 5, 20))
+
+
+def test_faults_at_a_dependency_are_the_most_interesting_and_those_at_reads_the_least():
+    scenario = small_scenario(faults=["lost_request"])
+    scenario.target.dependencies = (Dependency("provider", service=object),)
+    seen = seen_among(
+        scenario,
+        "api>provider POST /charges#1",
+        "provider>api paid#1",
+        "api>postgres UPDATE orders#1",
+        "api>postgres SELECT orders#1",
+    )
+    assert [seen.interest(item) for item in seen.faults("lost_request")] == [0, 0, 1, 2]
