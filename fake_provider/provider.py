@@ -25,7 +25,7 @@ class Provider:
 
     profile: its rules. now_us: the time (Unix, microseconds) at which it comes into being. random: the source
     of every secret.
-    webhooks: URLs that get every event, all signed with `secret`. behaviours: what shall go wrong.
+    webhooks: URLs that get `events` (type patterns, all by default), all signed with `secret`. behaviours: what shall go wrong.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class Provider:
         now_us: int,
         random: Random,
         webhooks: Iterable[str] = (),
+        events: Iterable[str] = ("*",),
         secret: str = "whsec_fake_provider",
         behaviours: Iterable[Behaviour] = (),
     ) -> None:
@@ -46,7 +47,7 @@ class Provider:
         self._pipeline = Pipeline(self.account, self._script, self._actions.append, self._announce)
         self.account.on_available = partial(payouts.pay_out, self.account)
         for url in webhooks:
-            webhook_endpoints.add(self.account, url, ["*"], secret)
+            webhook_endpoints.add(self.account, url, list(events), secret)
 
     # What a transport calls.
 

@@ -28,6 +28,9 @@ SECOND_US = 1_000_000
 IDLE_HORIZON_US = 20 * SECOND_US
 """The provider counts as idle when nothing of it is due this soon."""
 
+EVENTS = ("payment_intent.*", "charge.refunded", "charge.expired")
+"""What a shop subscribes to; each event more is a callback more in every run."""
+
 PROFILE = Profile.stripe_v1(
     webhook_retries_us=tuple(seconds * SECOND_US for seconds in (2, 5, 10, 20, 40)), payout_automatic=False
 )
@@ -78,6 +81,7 @@ class ProviderNode:
             now_us=host.now_us,
             random=Random(host.random.getrandbits(64)),
             webhooks=webhooks,
+            events=EVENTS,
             secret=secret,
         )
         self._timeout_us = profile.webhook_timeout_us

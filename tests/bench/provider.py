@@ -1,10 +1,10 @@
 """How fast the provider is: standalone next to localstripe, and its own code in the simulation.
 
 `python -m tests.bench.provider`. Both servers run on loopback, each alone while it is measured, in turns; localstripe
-comes from the Python index into an environment of its own, `.venv-localstripe`, which is kept for the next time. The client is the
-same for both: a few keep-alive connections that send ready-made bytes (localstripe writes its whole store to disk with
-every change, so its creates get slower as they add
-up: ours do not; the number of creates is small on purpose). Every figure is the median of five rounds.
+comes from the Python index into an environment of its own, `.venv-localstripe`, which is kept for the next time.
+The client is the same for both: a few keep-alive connections that send ready-made bytes. localstripe writes its
+whole store to disk with every change, so its creates get slower as they add up and ours do not; the number of
+creates is small on purpose. Every figure is the median of five rounds.
 """
 
 import gc
@@ -82,7 +82,10 @@ class Wire:
 def measure(port: int) -> tuple[float, float]:
     """(create and confirm, retrieve) per second of a fresh server."""
     wire = Wire(port, CONNECTIONS)
-    card = b"type=card&card%5Bnumber%5D=4242424242424242&card%5Bexp_month%5D=12&card%5Bexp_year%5D=2040&card%5Bcvc%5D=123"
+    card = (
+        b"type=card&card%5Bnumber%5D=4242424242424242&card%5Bcvc%5D=123"
+        b"&card%5Bexp_month%5D=12&card%5Bexp_year%5D=2040"
+    )
     method = _id_in(wire.exchange(request_bytes(b"POST", b"/v1/payment_methods", card)), b"pm_")
     create = request_bytes(b"POST", b"/v1/payment_intents", FORM % method)
     intent = _id_in(wire.exchange(create), b"pi_")
