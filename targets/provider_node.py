@@ -28,8 +28,14 @@ SECOND_US = 1_000_000
 IDLE_HORIZON_US = 20 * SECOND_US
 """The provider counts as idle when nothing of it is due this soon."""
 
-EVENTS = ("payment_intent.*", "charge.refunded", "charge.expired")
-"""What a shop subscribes to; each event more is a callback more in every run."""
+EVENTS = (
+    "payment_intent.created",
+    "payment_intent.processing",
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "payment_intent.canceled",
+)
+"""What the shop subscribes to; each event more is a callback more in every run."""
 
 PROFILE = Profile.stripe_v1(
     webhook_retries_us=tuple(seconds * SECOND_US for seconds in (2, 5, 10, 20, 40)), payout_automatic=False
