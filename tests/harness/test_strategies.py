@@ -81,7 +81,7 @@ def test_the_first_value_drawn_is_the_simplest_and_a_seed_decides_the_rest():
 
 def test_drawn_faults_keep_to_the_scenario():
     scenario = small_scenario(faults=["lost_reply", "late_request"], max_faults=2)
-    drawn = draw(faults(scenario, seen_by(scenario)), 1, 200)
+    drawn = draw(faults(scenario, seen_by(scenario)), 1, 120)
     assert {len(item) for item in drawn} == {0, 1, 2}
     assert {one.kind for item in drawn for one in item} == {"lost_reply", "late_request"}
     amounts = {one.number("delay_us") for item in drawn for one in item if one.kind == "late_request"}
@@ -91,7 +91,7 @@ def test_drawn_faults_keep_to_the_scenario():
 def test_the_first_fault_is_about_a_message_that_was_seen_and_others_may_be_about_its_retry():
     scenario = small_scenario(faults=["lost_reply"])
     seen = seen_by(scenario)
-    drawn = draw(faults(scenario, seen), 1, 200)
+    drawn = draw(faults(scenario, seen), 1, 120)
     assert {item[0] for item in drawn if item} <= set(seen.faults("lost_reply"))
     assert {one for item in drawn for one in item[1:]} & set(seen.retry_faults("lost_reply"))
 
@@ -99,7 +99,7 @@ def test_the_first_fault_is_about_a_message_that_was_seen_and_others_may_be_abou
 def test_constraints_turn_racing_pairs_round():
     scenario = small_scenario()
     seen = seen_by(scenario, lost_update)
-    drawn = {one for item in draw(constraints(scenario, seen), 1, 200) for one in item}
+    drawn = {one for item in draw(constraints(scenario, seen), 1, 120) for one in item}
     assert drawn <= set(seen.constraints)
     assert len(drawn) > len(seen.constraints) // 2
     place = {str(name): index for index, name in enumerate(seen.names)}
