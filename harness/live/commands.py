@@ -31,8 +31,10 @@ def command_for(
 ) -> Command:
     """The command of one instance. Raises UsageError when uvicorn, which serves it, is not installed."""
     if isinstance(process, Program):
-        words = list(process.command)
+        words = [word.replace("{port}", str(port)) for word in process.command]
         env = {**env, process.port: str(port)} if process.port else env
+        if process.image is not None:
+            return Command(node, words, env=env, log=log, image=process.image)
     elif process.asgi is not None:
         if importlib.util.find_spec("uvicorn") is None:
             raise UsageError(

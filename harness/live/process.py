@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from harness.errors import InfrastructureError, TargetError
 
@@ -35,7 +35,10 @@ _libc = ctypes.CDLL(None)
 
 @dataclass(frozen=True)
 class Command:
-    """What to start. `user` is whom to become when we are root (PostgreSQL refuses to run as root)."""
+    """What to start. `user` is whom to become when we are root (PostgreSQL refuses to run as root).
+
+    image: run the words in a container of this image instead, sharing the host's network (see containers.py).
+    """
 
     name: str
     words: Sequence[str]
@@ -44,10 +47,14 @@ class Command:
     log: Path | None = None
     user: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
+    image: str | None = None
 
 
 class Child:
     """A started command. `restart` undoes `crash`, `resume` undoes `pause`."""
+
+    look_s = POLL_S
+    """How often it is worth asking whether it still runs, in seconds."""
 
     def __init__(self, command: Command) -> None:
         self.command = command
@@ -198,7 +205,15 @@ class Log:
             self._file = None
 
 
-def wait_until(child: Child, is_ready: Callable[[], bool], seconds: float, looked_for: str) -> None:
+class Startable(Protocol):
+    """What can be waited for: a Child, or a container."""
+
+    def check_alive(self) -> None: ...
+
+    def not_ready(self, seconds: float, looked_for: str) -> TargetError: ...
+
+
+def wait_until(child: Startable, is_ready: Callable[[], bool], seconds: float, looked_for: str) -> None:
     """Polls until `is_ready`. Raises TargetError when the child ends or the time is up. For use outside of trio."""
     deadline = time.monotonic() + seconds
     while not is_ready():

@@ -13,17 +13,18 @@ from harness.target import Process
 class Program(Process):
     """A process for the live world alone.
 
-    command: its words; it starts in the target's folder. port: the variable that gets the port to listen on; None
-    for a process that serves nobody. ready: a path that answers 2xx when it is ready; without one, listening is
-    enough.
+    command: its words, ``{port}`` in them replaced; it starts in the target's folder. image: run it in a container
+    of this image, sharing the host's network. port: the variable that gets the port to listen on; None for a process
+    that serves nobody. ready: a path that answers 2xx when it is ready; without one, listening is enough.
     """
 
     command: Sequence[str] = ()
+    image: str | None = None
     port: str | None = None
     ready: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.command or not all(isinstance(word, str) for word in self.command):
+        if not (self.command or self.image) or not all(isinstance(word, str) for word in self.command):
             raise UsageError(
                 f"process {self.name!r} has command={self.command!r}; it must be a list of words:"
                 " command = ['node', 'server.js']."

@@ -16,7 +16,7 @@ from harness.live.program import Program
 from harness.target import Build, Dependency, Process, Target
 
 _TOP = {"name", "postgres", "redis", "entry", "env", "dependencies", "process", "build"}
-_PROCESS = {"name", "command", "port", "ready", "instances", "env"}
+_PROCESS = {"name", "command", "image", "port", "ready", "instances", "env"}
 _BUILD = {"name", "meaning", "env", "process"}
 
 
@@ -60,6 +60,7 @@ def _processes(place: Path, documents: list[Mapping[str, Any]]) -> list[Process]
                 instances=int(document.get("instances", 1)),
                 env=_env(place, document.get("env", {})),
                 command=tuple(document.get("command", ())),
+                image=document.get("image"),
                 port=document.get("port"),
                 ready=document.get("ready"),
             )

@@ -11,8 +11,9 @@ from harness.live import toxic
 from harness.live.gate import Gate
 from harness.live.host import ServiceHost, http_call
 from harness.live.keystore import LiveKeyStore
+from harness.live.launch import Running, launch
 from harness.live.ports import HOST, is_listening
-from harness.live.process import POLL_S, Child, Command
+from harness.live.process import POLL_S, Command
 from harness.wire.http import HttpRequest
 
 READY_S = 30.0
@@ -37,7 +38,7 @@ class ProcessUnit:
         self.service = service
         self.port = port
         self.is_up = False
-        self.child: Child | None = None
+        self.child: Running | None = None
         self.siblings: list[ProcessUnit] = [self]
         self._gate = gate
         self._command = command
@@ -51,7 +52,7 @@ class ProcessUnit:
     async def start(self) -> None:
         """Starts it and returns when it is ready. Raises TargetError, with its last lines, when it never is."""
         self._is_meant_to_run = True
-        child = self.child = Child(self._command)
+        child = self.child = launch(self._command)
         started = trio.current_time()
         while not await self._looks_ready(started):
             child.check_alive()
@@ -78,9 +79,9 @@ class ProcessUnit:
         answer = await http_call(self.port, HOST, HttpRequest("GET", path, (), b""), PROBE_US)
         return answer is not None and 200 <= answer.status < 300
 
-    async def _supervise(self, child: Child) -> None:
+    async def _supervise(self, child: Running) -> None:
         while child.is_running:
-            await trio.sleep(POLL_S)
+            await trio.sleep(child.look_s)
         if self.child is child and self._is_meant_to_run:
             self._went_down()
             self._gate.traffic.record("exited", self.node, f"exit code {child.exit_code}")
