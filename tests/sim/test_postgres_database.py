@@ -227,6 +227,13 @@ def test_parameters_of_a_query_are_bound(made: Database) -> None:
     assert made.query("select $1::text as x, $2::bool as y", None, True) == [{"x": None, "y": True}]
 
 
+def test_a_query_sees_the_virtual_time_of_the_run(made: Database) -> None:
+    with PostgresWorld(made) as world:
+        world.host.advance(1_500_000)
+        (row,) = made.query("select now() as a, CURRENT_TIMESTAMP as b, clock_timestamp() as c")
+        assert row == dict.fromkeys("abc", "2026-09-21 14:13:21.5+00")
+
+
 def test_a_wrong_query_is_the_users_mistake(made: Database) -> None:
     with pytest.raises(UsageError) as caught:
         made.query("select * from ordres")

@@ -28,6 +28,7 @@ def program(seed: int) -> tuple[str, dict[str, int]]:
     seen = hashlib.blake2b(digest_size=16)
     with PostgresWorld(database(SCHEMA), seed) as world:
         links = [world.link(f"node-{n}") for n in range(NODES)]
+        links[0].send("listen news")
         busy: set[Link] = set()
         for _ in range(STEPS):
             world.host.advance(random.choice([0, 1, 40_000, 400_000]))
@@ -42,7 +43,7 @@ def program(seed: int) -> tuple[str, dict[str, int]]:
         for link in links:
             link.send("rollback")
         for link in links:
-            seen.update(b"".join(link.wire.replies))
+            seen.update(b"".join(link.wire.replies) + b"".join(link.wire.pushed))
         seen.update(repr(world.host.notes).encode())
         seen.update(repr(world.database.query("select *, ctid::text from accounts")).encode())
         seen.update(repr(world.database.row_history()).encode())
@@ -62,6 +63,8 @@ def statement(random: Random) -> str:
             f"update accounts set balance = balance - 1 where id in ({first}, {second})",
             f"insert into log (account_id, note) values ({first}, gen_random_uuid()::text)",
             "select id from accounts for update skip locked limit 1",
+            "select pg_sleep(0.03), clock_timestamp()",
+            "select pg_notify('news', random()::text)",
             f"select balance, random() from accounts where id = {first} for update",
         ]
     )

@@ -7,20 +7,47 @@ from typing import Any, NamedTuple
 from harness.sim.postgres import messages, values
 from harness.sim.postgres.answer import Answer
 from harness.sim.postgres.session import QueryFailed, Session
-from harness.sim.postgres.virtual import SLEEP_LOCK_CLASS
+from harness.sim.postgres.virtual import SCHEMA, SLEEP_LOCK_CLASS
 from harness.wire.postgres import messages as split
 
 _SHORT = struct.Struct("!h")
 _INT = struct.Struct("!i")
 
-_PREPARED = """
+DEFINITIONS, HISTORY = 0, 1
+"""Whether the catalogue was changed, and the recorded history: their places in a look, beside real ids."""
+
+_SIZE = "paychaos_real_pg_relation_size"
+_USED_SEQUENCES = f"""
+from {SCHEMA}.sequences s, pg_get_sequence_data(s.oid) d
+where (d.last_value, d.is_called) is distinct from (s.last_value, s.is_called)"""
+
+# A session waits for a lock exactly when somebody is in its way.
+_PREPARED = f"""
 set plan_cache_mode = force_generic_plan;
 set session_replication_role = replica;
-prepare waiting (int[]) as select distinct pid from pg_lock_status() where not granted and pid = any($1);
+prepare waiting (int[]) as
+  select pid from unnest($1) pid where paychaos_real_pg_blocking_pids(pid) <> '{{}}';
 prepare waits (int[]) as
   select pid, locktype, mode, database, relation, page, tuple, transactionid::text::bigint as xid,
          classid, objid, objsubid, paychaos_real_pg_blocking_pids(pid) as blockers
   from pg_lock_status() where not granted and pid = any($1);
+prepare look as
+  select oid::bigint as oid, {_SIZE}(oid) as size, paychaos_real_pg_indexes_size(oid) as index_size,
+         case when toast = 0 then 0 else {_SIZE}(toast) end as toast_size
+  from {SCHEMA}.tables where {_SIZE}(oid) > 0
+  union all select s.oid, 0, 0, 0 {_USED_SEQUENCES}
+  union all select {DEFINITIONS}, 0, 0, 0 from pg_get_sequence_data('{SCHEMA}.definitions') where is_called
+  union all select {HISTORY}, paychaos_real_pg_table_size('{SCHEMA}.history'), 0, 0;
+prepare restart as
+  select setval('{SCHEMA}.changes', 1, false)
+  union all select setval(s.oid, s.last_value, s.is_called) {_USED_SEQUENCES};
+-- VACUUM and TRUNCATE leave their own figures; plans must be those of a table that nobody ever looked at.
+prepare restore_statistics as
+  update pg_class c set relpages = s.relpages, reltuples = s.reltuples, relallvisible = s.relallvisible,
+    relallfrozen = s.relallfrozen
+  from {SCHEMA}.statistics s
+  where s.oid = c.oid and (c.relpages, c.reltuples, c.relallvisible, c.relallfrozen)
+    is distinct from (s.relpages, s.reltuples, s.relallvisible, s.relallfrozen);
 """
 
 
@@ -58,6 +85,11 @@ class Control:
         if answer.error is not None:
             raise QueryFailed(answer.error)
         return rows_of(answer)
+
+    def look(self, *others: str) -> tuple[dict[int, dict[str, int]], list[Answer]]:
+        """What is not as new, by id: tables with a page, used sequences; and the answers to `others`."""
+        look, *answers = self.pipeline(["execute look", *others])
+        return {row["oid"]: row for row in rows_of(look)}, answers
 
     def pipeline(self, statements: Sequence[str]) -> list[Answer]:
         """Several simple queries in one write; raises for the first that failed, after all have been answered."""

@@ -1,6 +1,6 @@
 """One database of the simulated world: made once from its schema, as new again before every run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.errors import UsageError
@@ -10,6 +10,7 @@ from harness.sim.postgres.control import Control, values_of
 from harness.sim.postgres.history import RowChange, changes
 from harness.sim.postgres.prepared import Descriptions, prepare
 from harness.sim.postgres.pristine import Pristine
+from harness.sim.postgres.rewrite import rewrite
 from harness.sim.postgres.session import QueryFailed, Session, SessionClosed
 
 CREATED_US = 1_767_225_600_000_000
@@ -27,6 +28,7 @@ class Database:
     """A database with a schema, its pool of warm sessions and a control session.
 
     schema_sql: run once as the owner; the rows it inserts are there at the start of every run.
+    now: the virtual time that `query` sees; a node sets it.
     created_us: what `now()` is while the schema runs, in microseconds since the epoch.
     name, user: what a client's DSN has to say. The user is the owner and a superuser, as in PostgreSQL's own image.
 
@@ -51,6 +53,7 @@ class Database:
         self._leased: list[Session] = []
         self._ended: list[int] = []
         self.descriptions = Descriptions(self._connect)
+        self.now: Callable[[], int] = lambda: created_us
         self._pristine = Pristine(cluster, name, user)
         self._pristine.create(schema_sql, created_us)
         self._open_control()
@@ -189,12 +192,13 @@ class Database:
         return changes(self.control, self._ended)
 
     def query(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
-        """The rows of one SQL statement as dicts of plain values; sees what is committed.
+        """The rows of one SQL statement as dicts of plain values; sees what is committed, at the run's virtual time.
 
         Raises `UsageError` with PostgreSQL's words when the statement is wrong.
         """
+        self.control.session.tell_time(self.now())
         try:
-            return self.control.rows(sql, *parameters)
+            return self.control.rows(rewrite(sql).sql, *parameters)
         except QueryFailed as error:
             raise UsageError(
                 f"the query {sql.strip()!r} failed: {error.fields.get('M')} (SQLSTATE {error.fields.get('C')}). "

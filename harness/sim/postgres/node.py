@@ -43,6 +43,7 @@ class PostgresNode:
         self._notifies = database.notifies
         self._defines = False
         self._up = True
+        database.now = lambda: host.now_us
 
     def conversation(self) -> PostgresConversation:
         """A fresh reader for one connection."""

@@ -9,21 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.sim.postgres.cluster import PostgresCluster
-from harness.sim.postgres.control import Control
+from harness.sim.postgres.control import DEFINITIONS, HISTORY, Control, values_of
 from harness.sim.postgres.rewrite import DEFINING, rewrite
 from harness.sim.postgres.virtual import SCHEMA
 
 _PAGE = 8192
 _MOST_TOAST = 16 * _PAGE
 _MOST_HISTORY = 128 * _PAGE
-_DEFINITIONS, _HISTORY = 0, 1
-"""What the first two rows of a look are about, where the others have the id of a table or sequence."""
 _OURS = f"nspname in ('pg_catalog', 'information_schema', '{SCHEMA}') or nspname ~ '^pg_t'"
 
 _TABLES = f"""
 select c.oid::int8 as oid, format('%I.%I', nspname, relname) as name,
        paychaos_real_pg_indexes_size(c.oid) as index_bytes,
-       reltoastrelid::int8 as toast,
        (select count(*) from pg_index where indrelid = c.oid) as indexes,
        coalesce((select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
                  where attrelid = c.oid and attnum > 0 and not attisdropped and attgenerated = ''), '') as columns,
@@ -34,28 +31,19 @@ where c.relkind = 'r' and c.relpersistence <> 't' and not ({_OURS})
 order by c.oid
 """
 
-_SEQUENCES = f"""
-select c.oid::int8 as oid, format('%I.%I', nspname, relname) as name
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind = 'S' and c.relpersistence <> 't' and not ({_OURS}) order by c.oid
-"""
-
-_KEEP_STATISTICS = f"""
+_KEEP = f"""
 insert into {SCHEMA}.statistics
 select c.oid, relpages, reltuples, relallvisible, relallfrozen
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'i') and not ({_OURS})
+where c.relkind in ('r', 'i') and not ({_OURS});
+insert into {SCHEMA}.tables
+select c.oid, reltoastrelid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind = 'r' and c.relpersistence <> 't' and not ({_OURS}) order by c.oid;
+insert into {SCHEMA}.sequences
+select c.oid, last_value, is_called
+from pg_class c join pg_namespace n on n.oid = c.relnamespace, pg_get_sequence_data(c.oid)
+where c.relkind = 'S' and c.relpersistence <> 't' and not ({_OURS}) order by c.oid;
 """
-
-# VACUUM and TRUNCATE leave their own figures; plans must be those of a table that nobody ever looked at.
-_RESTORE_STATISTICS = f"""
-update pg_class c set relpages = s.relpages, reltuples = s.reltuples, relallvisible = s.relallvisible,
-  relallfrozen = s.relallfrozen
-from {SCHEMA}.statistics s
-where s.oid = c.oid and (c.relpages, c.reltuples, c.relallvisible, c.relallfrozen)
-  is distinct from (s.relpages, s.reltuples, s.relallvisible, s.relallfrozen)
-"""
-
 
 _DEFINING = DEFINING.replace(r"\b", r"\y")  # a word's edge, as PostgreSQL writes it
 
@@ -76,7 +64,6 @@ class _Table:
     oid: int
     name: str
     index_bytes: int
-    toast: int
     indexes: int
     columns: str
     referenced_by: list[int]
@@ -88,14 +75,6 @@ class _Table:
         return look["size"] <= _PAGE and look["index_size"] <= most and look["toast_size"] <= _MOST_TOAST
 
 
-@dataclass(frozen=True, slots=True)
-class _Sequence:
-    oid: int
-    name: str
-    last_value: int
-    is_called: bool
-
-
 class Pristine:
     """Knows what the database looked like when it was new."""
 
@@ -104,8 +83,6 @@ class Pristine:
         self._name = name
         self._user = user
         self._tables: list[_Table] = []
-        self._sequences: list[_Sequence] = []
-        self._look = ""
         self.newest_type = 0
         self.notifies = False
         self.remembers = False
@@ -150,53 +127,35 @@ class Pristine:
 
     def _learn(self, control: Control) -> None:
         self._tables = [_table(control, row) for row in control.rows(_TABLES)]
-        self._sequences = [_sequence(control, row) for row in control.rows(_SEQUENCES)]
-        self._look = self._looking()
         (facts,) = control.rows(_FACTS)
         self.newest_type, self.notifies = facts["newest_type"], facts["notifies"]
         self.remembers = not (facts["defines"] or facts["configures"])
-        control.session.run(_KEEP_STATISTICS)
+        control.session.run(_KEEP)
         seeded = [table for table in self._tables if table.seeded]
         for table in seeded:
             control.session.run(
                 f"create table {SCHEMA}.seed_{table.oid} as select {table.columns} from {table.name} order by ctid;"
                 f"insert into {SCHEMA}.seeded values ({table.oid})"
             )
-        self._empty(control, [], self._with_referencing(seeded))
-        self._restore(control, seeded, [])
+        self._clean(control, [], self._with_referencing(seeded), [])
         control.session.run(f"select setval('{SCHEMA}.definitions', 1, false)")
-
-    def _looking(self) -> str:
-        """One statement that tells the sizes of every table, what was touched, and which sequences were used."""
-        columns = "as oid, 0::int8 as size, 0::int8 as index_size, 0::int8 as toast_size, is_called as used"
-        looks = [
-            f"select {_DEFINITIONS} {columns} from {SCHEMA}.definitions",
-            f"select {_HISTORY}, paychaos_real_pg_table_size('{SCHEMA}.history'), 0, 0, true",
-        ]
-        for table in self._tables:
-            sizes = f"{_size(table.oid)}, paychaos_real_pg_indexes_size({table.oid}), {_size(table.toast)}"
-            looks.append(f"select {table.oid}, {sizes}, {_touched(table)}")
-        for sequence in self._sequences:
-            new = f"({sequence.last_value}::int8, {sequence.is_called})"
-            looks.append(
-                f"select {sequence.oid}, 0, 0, 0, (last_value, is_called) is distinct from {new} from {sequence.name}"
-            )
-        return " union all ".join(looks)
 
     def reset(self, control: Control) -> bool:
         """Restores rows and sequences. False when the catalogue was changed and `create_again` is called for."""
-        looks = {row["oid"]: row for row in control.rows(self._look)}
-        if looks[_DEFINITIONS]["used"]:
+        seeded = [table for table in self._tables if table.seeded]
+        looks, answers = control.look(*(_untouched(table) for table in seeded))
+        if DEFINITIONS in looks:
             return False
-        touched = [table for table in self._tables if looks[table.oid]["used"]]
-        small = [t for t in touched if t.is_small(looks[t.oid])]
+        untouched = {
+            table.oid for table, answer in zip(seeded, answers, strict=True) if values_of(answer) == ["t"]
+        }
+        touched = [table for table in self._tables if table.oid in looks and table.oid not in untouched]
+        touched += [table for table in seeded if table.oid not in looks]
+        small = [table for table in touched if table.oid in looks and table.is_small(looks[table.oid])]
         big = self._with_referencing([table for table in touched if table not in small])
         small = [table for table in small if table not in big]
-        self._empty(control, small, big)
-        if looks[_HISTORY]["size"] > _MOST_HISTORY:
-            control.session.run(f"truncate {SCHEMA}.history")
-        seeded = [table for table in (*small, *big) if table.seeded]
-        self._restore(control, seeded, [s for s in self._sequences if looks[s.oid]["used"]])
+        full = looks[HISTORY]["size"] > _MOST_HISTORY
+        self._clean(control, small, big, [f"{SCHEMA}.history"] if full else [])
         return True
 
     def _with_referencing(self, tables: list[_Table]) -> list[_Table]:
@@ -208,32 +167,23 @@ class Pristine:
                 return [table for table in self._tables if table.oid in wanted]
             wanted |= more
 
-    def _empty(self, control: Control, small: list[_Table], big: list[_Table]) -> None:
-        statements = [f"delete from {SCHEMA}.history"]
-        statements += [f"delete from only {table.name}" for table in small]
-        if big:
-            statements.append("truncate only " + ", ".join(table.name for table in big))
-        vacuumed = ", ".join((f"{SCHEMA}.history", *(table.name for table in small)))
-        control.pipeline(
-            [
-                ";".join(statements),
-                f"vacuum (truncate false, index_cleanup on, process_toast false, skip_database_stats) {vacuumed}",
-            ]
-        )
-
-    def _restore(self, control: Control, seeded: list[_Table], sequences: list[_Sequence]) -> None:
-        statements = []
-        for table in seeded:
-            statements.append(
-                f"insert into {table.name} ({table.columns}) overriding system value "
-                f"select {table.columns} from {SCHEMA}.seed_{table.oid}"
-            )
-            statements.append(f"update {SCHEMA}.seeded set oid = oid where oid = {table.oid}")
-        for sequence in sequences:
-            value = f"{sequence.last_value}, {sequence.is_called}"
-            statements.append(f"select setval({sequence.oid}::regclass, {value})")
-        statements += [f"select setval('{SCHEMA}.changes', 1, false)", _RESTORE_STATISTICS]
-        control.pipeline([";".join(statements)])
+    def _clean(self, control: Control, small: list[_Table], big: list[_Table], ours: list[str]) -> None:
+        """Empties tables, puts the schema's rows back into them and sets all sequences back, in one go."""
+        emptied = [f"{SCHEMA}.history", *(table.name for table in small)]
+        truncated = [table.name for table in big] + ours
+        statements = [f"delete from only {name}" for name in emptied]
+        if truncated:
+            statements.append("truncate only " + ", ".join(truncated))
+        restored = []
+        for table in (*small, *big):
+            if table.seeded:
+                rows = f"select {table.columns} from {SCHEMA}.seed_{table.oid}"
+                restored.append(f"insert into {table.name} ({table.columns}) overriding system value {rows}")
+                restored.append(f"update {SCHEMA}.seeded set oid = oid where oid = {table.oid}")
+        restored += ["execute restart", "execute restore_statistics"]
+        options = "truncate false, index_cleanup on, process_toast false, skip_database_stats"
+        vacuum = f"vacuum ({options}) {', '.join(emptied)}"
+        control.pipeline([";".join(statements), vacuum, ";".join(restored)])
 
 
 def _role(user: str) -> str:
@@ -242,25 +192,14 @@ def _role(user: str) -> str:
     end $$"""
 
 
-def _size(oid: int) -> str:
-    return f"paychaos_real_pg_relation_size({oid})" if oid else "0"
-
-
-def _touched(table: _Table) -> str:
-    """A table without rows of the schema was touched when it has a page; else when a row is not the restored one."""
-    if not table.seeded:
-        return f"{_size(table.oid)} > 0"
+def _untouched(table: _Table) -> str:
+    """Asks whether all rows of a table are those that the harness put back last, unlocked and unchanged."""
     restored = f"(select xmin from {SCHEMA}.seeded where oid = {table.oid})"
     seeds = f"(select count(*) from {SCHEMA}.seed_{table.oid})"
-    untouched = f"count(*) filter (where xmax = 0 and xmin = {restored}) = {seeds} and count(*) = {seeds}"
-    return f"(select not ({untouched}) from {table.name})"
+    ours = f"count(*) filter (where xmax = 0 and xmin = {restored})"
+    return f"select {ours} = {seeds} and count(*) = {seeds} from {table.name}"
 
 
 def _table(control: Control, row: dict[str, Any]) -> _Table:
     seeded = control.rows(f"select exists(select 1 from only {row['name']}) as seeded")[0]["seeded"]
     return _Table(**row, seeded=seeded)
-
-
-def _sequence(control: Control, row: dict[str, Any]) -> _Sequence:
-    state = control.rows(f"select last_value, is_called from {row['name']}")[0]
-    return _Sequence(row["oid"], row["name"], state["last_value"], state["is_called"])

@@ -216,6 +216,8 @@ create schema {SCHEMA};
 create table {SCHEMA}.statistics (
   oid oid primary key, relpages int, reltuples real, relallvisible int, relallfrozen int);
 create table {SCHEMA}.seeded (oid oid primary key);
+create table {SCHEMA}.tables (oid oid, toast oid);
+create table {SCHEMA}.sequences (oid oid, last_value bigint, is_called boolean);
 create sequence {SCHEMA}.definitions;
 
 create sequence {SCHEMA}.changes;

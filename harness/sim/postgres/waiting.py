@@ -50,7 +50,7 @@ class WaitingRoom:
             if answer is not None:
                 return answer
             if not session.is_running() and self._database.control.waiting([session.real_pid]):
-                return None
+                return session.poll(0)  # what it said before it began to wait: that it sleeps, say
         raise PostgresUnavailable(
             f"a query of {client.name} ran for a minute. The simulated PostgreSQL answers in no time: make it smaller."
         )
