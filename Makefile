@@ -46,7 +46,8 @@ bench: setup  ## measure, and print the figures as ratios
 
 live: setup  ## replay the found bugs against real processes behind Toxiproxy
 	@$(BIN)/paychaos doctor
-	@$(BIN)/paychaos run checkout:staging --world live $(ARGS)
+	@test -d runs/latest/failures || $(BIN)/paychaos run checkout:staging --quiet || test $$? = 1
+	@$(BIN)/python -m harness.live.agreement runs/latest $(or $(ARGS),--times 3)
 
 clean:  ## remove .venv and what runs and tools left behind
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -7,6 +7,7 @@ Each connection has a Toxiproxy proxy to itself while it lives, so a toxic on it
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 from collections import deque
@@ -34,6 +35,9 @@ APPLY_S = 0.25
 """A request without an answer after this long counts as delivered all the same: it waits for a lock, say."""
 REACT_S = 0.02
 """How long a process is given to begin with what it got, before what had to come after it goes on its way."""
+
+_BACKEND_KEY = re.compile(rb"K\x00\x00\x00[\x0c-\xff](....)", re.DOTALL)
+"""BackendKeyData in the answer to a start-up: the id of the server process, then a secret."""
 
 _BROKEN = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 
@@ -122,6 +126,7 @@ class Connection:
             self._is_opaque = True
             self._unframed[side] = b""
             self.gate.traffic.record("unread", self.link.destination, self.link.name, str(error))
+            self.gate.injector.cannot_read(self.link.name, error)
             return [fed]
         self._unframed[side] = fed[sum(len(frame.data) for frame in frames) :]
         return list(frames)
@@ -201,6 +206,8 @@ class Connection:
             request = self.pending.popleft()
             self.answered.pop(request, trio.Event()).set()
             name = request.reply
+        if name.kind.startswith("STARTUP") and (key := _BACKEND_KEY.search(frame.data)):
+            self.gate.backends[int.from_bytes(key[1], "big")] = self.link.source
         sent_us = traffic.elapsed_us
         with traffic.moving():
             fate = await self.gate.injector.on_reply(self, name, frame)

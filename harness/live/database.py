@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, TypeVar
 
@@ -28,15 +28,15 @@ _RECORDER = """
 create schema paychaos;
 create table paychaos.changes (
     number bigserial primary key, at timestamptz not null default clock_timestamp(),
-    table_name text not null, op text not null, before jsonb, after jsonb, client text not null
+    table_name text not null, op text not null, before jsonb, after jsonb, backend int not null
 );
 create function paychaos.record() returns trigger language plpgsql security definer as $$
 begin
-    insert into paychaos.changes (table_name, op, before, after, client) values (
-        tg_table_name, lower(tg_op),
+    insert into paychaos.changes (table_name, op, before, after, backend) values (
+        tg_table_name, tg_op,
         case when tg_op <> 'INSERT' then to_jsonb(old) end,
         case when tg_op <> 'DELETE' then to_jsonb(new) end,
-        current_setting('application_name')
+        pg_backend_pid()
     );
     return null;
 end $$;
@@ -44,7 +44,7 @@ end $$;
 
 _TABLES = """
 select t.relname as name, coalesce((
-    select array_agg(a.attname::text order by a.attnum)
+    select array_agg(a.attname::text order by array_position(i.indkey::int2[], a.attnum))
     from pg_index i join pg_attribute a on a.attrelid = t.oid and a.attnum = any(i.indkey)
     where i.indrelid = t.oid and i.indisprimary
 ), '{}') as key, (
@@ -113,19 +113,25 @@ class LiveDatabase:
                 f"state.sql({query!r}) is refused by PostgreSQL: {error}. Mend the query."
             ) from error
 
-    def row_history(self, started_at_us: int) -> list[RowChange]:
-        """Committed changes, oldest first; `started_at_us` is when the run began, since the Unix epoch."""
-        rows = self.query(
-            "select *, (extract(epoch from at) * 1000000)::bigint as at_us from paychaos.changes order by 1"
-        )
-        return [self._change(row, started_at_us) for row in rows]
+    def row_history(self, started_at_us: int, backends: Mapping[int, str]) -> list[RowChange]:
+        """Committed changes, oldest first.
 
-    def _change(self, row: dict[str, Any], started_at_us: int) -> RowChange:
-        before, after = row["before"], row["after"]
+        started_at_us: when the run began, since the Unix epoch. backends: whose each server process is.
+        """
+        query = (
+            "select table_name, op, before::text as before, after::text as after, backend,"
+            " (extract(epoch from at) * 1000000)::bigint as at_us from paychaos.changes order by number"
+        )
+        return [self._change(row, started_at_us, backends) for row in self.query(query)]
+
+    def _change(self, row: dict[str, Any], started_at_us: int, backends: Mapping[int, str]) -> RowChange:
+        before, after = (row[side] and json.loads(row[side], parse_float=str) for side in ("before", "after"))
         some = after or before or {}
         key = ",".join(str(some.get(column)) for column in self._tables.get(row["table_name"], []))
-        at_us = row["at_us"] - started_at_us
-        return RowChange(at_us, row["table_name"], key, row["op"], before, after, row["client"])
+        client = backends.get(row["backend"], "")
+        return RowChange(
+            row["at_us"] - started_at_us, row["table_name"], key, row["op"], before, after, client
+        )
 
     # Resetting
 

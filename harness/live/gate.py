@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Gate:
-    """Links stay over runs, with their connections; `traffic` and `injector` are those of the run at hand."""
+    """Links stay over runs, with their connections; `traffic` and `injector` are those of the run at hand.
+
+    backends: the node whose session each PostgreSQL server process serves, as the start-up answers tell.
+    """
 
     def __init__(
         self, toxiproxy: Toxiproxy, nursery: trio.Nursery, traffic: Traffic, injector: LiveInjector
@@ -29,6 +32,7 @@ class Gate:
         self.injector = injector
         self.links: dict[tuple[str, str], Link] = {}
         self.closed_services: set[str] = set()
+        self.backends: dict[int, str] = {}
 
     async def link(
         self,

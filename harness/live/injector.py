@@ -17,8 +17,8 @@ from harness.errors import UsageError
 from harness.fault import Fault
 from harness.live import toxic
 from harness.live.connection import PIECES, Connection
-from harness.names import MessageName
-from harness.wire import Frame
+from harness.names import MessageName, parse_name
+from harness.wire import Frame, WireError
 
 if TYPE_CHECKING:
     from harness.live.gate import Gate
@@ -106,6 +106,15 @@ class LiveInjector:
         for index, fault in enumerate(self.faults):
             if fault.at.startswith("@"):
                 self.gate.later(int(fault.at[1:]), lambda index=index: self._strike(index))  # type: ignore[misc]
+
+    def cannot_read(self, link: str, error: WireError) -> None:
+        """What no reader knows (TLS) passes unread. Raises UsageError when a fault needs the names on that link."""
+        for name in [*self._at_message, *self._at_delivery]:
+            if parse_name(name).link == link:
+                raise UsageError(
+                    f"link {link} cannot be read ({error}), so {name!r} is never seen; is it TLS? Give the target a"
+                    f" plain URL for it, or use a fault on the whole link (latency, bandwidth, partition)."
+                )
 
     # When a fault's time has come
 

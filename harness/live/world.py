@@ -122,7 +122,10 @@ class LiveWorld(World):
         return self._state
 
     def row_changes(self) -> list[RowChange]:
-        return self.rig.database.row_history(self.started_at_us) if self.rig.database is not None else []
+        database = self.rig.database
+        return (
+            database.row_history(self.started_at_us, self.rig.gate.backends) if database is not None else []
+        )
 
     def report(self, run: Run, detail: bool) -> None:
         traffic = self._traffic

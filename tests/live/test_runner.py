@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trio
 
 from harness import Build, Process, Target
 from harness.errors import InfrastructureError, TargetError, UsageError
 from harness.fault import fault
 from harness.invariant import State, always, invariant
 from harness.live.runner import LiveRunner
+from harness.live.world import LiveWorld
 from harness.plan import Constraint, Plan
 from harness.scenario import Scenario
 from harness.world import World
@@ -134,6 +136,33 @@ def test_a_crashed_process_comes_back_and_the_run_goes_on(open_runner: Callable[
     assert kinds.index("crashed") < kinds.index("started") < kinds.index("ready")
 
 
+async def say_hello_in_tls(world: World) -> None:
+    """The first bytes of a TLS handshake, which no reader knows."""
+    assert isinstance(world, LiveWorld)
+    link = await world.rig.link("ana", "ana", "api")
+    async with await trio.open_tcp_stream("127.0.0.1", link.port) as stream:
+        await stream.send_all(bytes.fromhex("16030100050100000100"))
+        await stream.receive_some()
+
+
+def test_a_link_that_cannot_be_read_passes_its_bytes_on(open_runner: Callable[..., LiveRunner]) -> None:
+    run = open_runner("good").run(Scenario(say_hello_in_tls, TARGET), Plan(1), detail=True)
+    assert (run.events[0].kind, run.events[0].what) == ("unread", "ana>api")
+    assert run.error is None
+
+
+def test_a_message_fault_on_a_link_that_cannot_be_read_is_refused(
+    open_runner: Callable[..., LiveRunner],
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_runner("good").run(Scenario(say_hello_in_tls, TARGET), Plan(1, faults=(fault("reset", FIRST),)))
+    assert str(caught.value).startswith("link ana>api cannot be read (not HTTP/1.1: ")
+    assert str(caught.value).endswith(
+        "so 'ana>api POST /count#1' is never seen; is it TLS? Give the target a plain URL for it, or use a fault on the"
+        " whole link (latency, bandwidth, partition)."
+    )
+
+
 def test_a_target_that_cannot_be_imported_shows_its_last_lines(
     open_runner: Callable[..., LiveRunner],
 ) -> None:
@@ -186,6 +215,7 @@ def test_without_toxiproxy_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch
 _PROGRAM = """
 import signal, sys
 from harness.live.runner import LiveRunner
+from harness.live.world import LiveWorld
 from harness.plan import Plan
 from harness.scenario import Scenario
 from tests.live.test_runner import TARGET
