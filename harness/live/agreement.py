@@ -1,6 +1,6 @@
 """Do the two worlds agree? Replays what the simulation found in the live world, and counts.
 
-``python -m harness.live.agreement RESULTS [--build TARGET:BUILD] [--times K]`` takes the reproducers of a results
+``python -m harness.live.agreement RESULTS [--build TARGET:BUILD] [--times K] [--keep]`` takes the reproducers of a results
 folder, runs each K times with everything real, and prints a row for each. Exit code 0 when each was reproduced in at
 least nine tenths of its runs (with --build: when none was), else 1.
 """
@@ -91,14 +91,14 @@ def reproducers_in(folder: Path) -> list[Reproducer]:
     return found
 
 
-def rows(found: Sequence[Reproducer], build: str | None, times: int) -> Iterator[Row]:
+def rows(found: Sequence[Reproducer], build: str | None, times: int, *, fresh: bool) -> Iterator[Row]:
     """A row for each, in order; one runner for each build that they need."""
     by_build: dict[tuple[str, str, str], list[Reproducer]] = {}
     for reproducer in found:
         by_build.setdefault((reproducer.source, reproducer.target, reproducer.build), []).append(reproducer)
     for (source, target_name, found_on), group in by_build.items():
         target = open_catalogue(Path(source) if source else None).target(target_name)
-        runner = LiveRunner(target, build.partition(":")[2] if build else found_on)
+        runner = LiveRunner(target, build.partition(":")[2] if build else found_on, fresh=fresh)
         try:
             for reproducer in group:
                 yield agree(runner, reproducer, times)
@@ -111,10 +111,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("results", type=Path, help="a results folder, or one reproducer")
     parser.add_argument("--build", metavar="TARGET:BUILD", help="run them on this build, which must hold")
     parser.add_argument("--times", type=int, default=20, metavar="K")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="keep the target's processes over runs: faster, their timers run on",
+    )
     options = parser.parse_args(arguments)
     try:
         is_good = True
-        for row in rows(reproducers_in(options.results), options.build, options.times):
+        for row in rows(
+            reproducers_in(options.results), options.build, options.times, fresh=not options.keep
+        ):
             print(row.words(), flush=True)
             is_good = is_good and (row.reproduced == 0 if options.build else row.is_good)
     except PaychaosError as error:
