@@ -25,7 +25,8 @@ class Provider:
 
     profile: its rules. now_us: the time (Unix, microseconds) at which it comes into being. random: the source
     of every secret.
-    webhooks: URLs that get `events` (their types; all by default), signed with `secret`. behaviours: what shall go wrong.
+    webhooks: URLs that get `events` (their types; all by default), signed with `secret`.
+    behaviours: what shall go wrong.
     """
 
     def __init__(

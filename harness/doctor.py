@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from harness.job import World
+from harness.campaign.job import World
 from harness.target import Target
 
 BOTH, SIMULATED, LIVE, OTHERS = "both worlds", "simulated world", "live world", "checkouts not in Python"

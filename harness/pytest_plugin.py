@@ -53,9 +53,9 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, name: str, obj: object
 ) -> "ScenarioItem | None":
-    """Makes a test of a Scenario; None leaves everything else to pytest."""
+    """Makes a test of a Scenario whose name is public; None leaves everything else to pytest."""
     module = sys.modules.get(SCENARIO_MODULE)
-    if module is None or not isinstance(obj, module.Scenario):
+    if name.startswith("_") or module is None or not isinstance(obj, module.Scenario):
         return None
     item: ScenarioItem = ScenarioItem.from_parent(collector, name=name, scenario=obj)
     return item

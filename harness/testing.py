@@ -8,17 +8,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness.campaign import CANARY, CANARY_IS_DEAD, canary_job, shown
+from harness.campaign.campaign import CANARY, CANARY_IS_DEAD, canary_job, shown
+from harness.campaign.findings import Findings
+from harness.campaign.job import Job, SearchJob, Subject
+from harness.campaign.pool import WORKER_COMMAND, Emitted, Failed, Pool
+from harness.campaign.recorder import STORY_ENDING, as_text
 from harness.catalogue import check_scenario
 from harness.errors import HarnessError, PaychaosError, UsageError
 from harness.events import event_from_json
-from harness.findings import Findings
-from harness.job import Job, SearchJob, Subject
-from harness.pool import WORKER_COMMAND, Emitted, Failed, Pool
-from harness.recorder import STORY_ENDING, as_text
 from harness.scenario import Scenario
+from harness.story.telling import story_of
 from harness.target import Target
-from harness.telling import story_of
 from results.report import plan_lines, reproduction
 from results.story import render_story, story_to_json
 from results.summary import FailureSummary

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from harness import reproducer
+from harness.campaign.job import ReplayJob
+from harness.campaign.replaying import Replays
 from harness.commands.failures import find
 from harness.commands.replay import subject_on
-from harness.job import ReplayJob
-from harness.replaying import Replays
 from results.compare import compare, replays_needed
 from results.comparison_text import render_comparison
 from results.store import ResultStore

@@ -5,13 +5,13 @@ import shutil
 import sys
 from pathlib import Path
 
+from harness.campaign.recorder import STORY_ENDING
 from harness.catalogue import Catalogue, installed_catalogue
 from harness.commands.failures import RUNS, failure_file
 from harness.commands.paint import paint
 from harness.errors import unknown_name
 from harness.fault import FaultKind, all_kinds, kind_named
 from harness.invariant import Invariant
-from harness.recorder import STORY_ENDING
 from harness.scenario import Scenario
 from harness.target import Target
 from results.story import render_story, story_from_json

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import reproducer
+from harness.campaign.job import Subject
+from harness.campaign.recorder import PLANS, STORY_ENDING
 from harness.errors import UsageError
-from harness.job import Subject
-from harness.recorder import PLANS, STORY_ENDING
 from harness.reproducer import Reproducer
 from results.folder import MANIFEST, resolve
 from results.linefile import read_lines

@@ -6,17 +6,17 @@ import sys
 from dataclasses import replace
 
 from harness import __version__
+from harness.campaign.job import ReplayJob, Subject
+from harness.campaign.replaying import Replayed
+from harness.campaign.replaying import replay as run_again
 from harness.catalogue import open_catalogue
 from harness.commands import values
 from harness.commands.failures import Found, find
 from harness.commands.paint import paint
 from harness.errors import UsageError
 from harness.events import RunFinished
-from harness.job import ReplayJob, Subject
 from harness.plan import Plan
-from harness.replaying import Replayed
-from harness.replaying import replay as run_again
-from harness.words import constraint_line, fault_line
+from harness.story.words import constraint_line, fault_line
 from results.ledger import render_ledger
 from results.rows import render_rows
 from results.text import clean, count, table, wrap

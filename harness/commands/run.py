@@ -7,16 +7,16 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from harness.campaign import Assignment, Campaign
+from harness.campaign.campaign import Assignment, Campaign
+from harness.campaign.job import Subject
+from harness.campaign.progress import Progress
+from harness.campaign.recorder import Recorder
 from harness.catalogue import Catalogue, open_catalogue
 from harness.commands import values
 from harness.commands.paint import paint
 from harness.doctor import infrastructure_line
 from harness.errors import UsageError
-from harness.job import Subject
-from harness.progress import Progress
 from harness.realtime import seed_of_today
-from harness.recorder import Recorder
 from harness.scenario import Scenario
 from results.conclusion import conclude
 from results.report import header_line, render_report

@@ -1,7 +1,7 @@
 """The search: finds plans that violate an invariant, shrinks each distinct failure once, and goes on.
 
 What belongs here: which plan is run next, what counts as a new failure, and when to stop. What does not:
-how a plan is run (a `Runner`), how one is shrunk (`harness.shrink`), and what is shown or kept (whoever
+how a plan is run (a `Runner`), how one is shrunk (`harness.search.shrink`), and what is shown or kept (whoever
 gets the events).
 """
 
@@ -18,11 +18,11 @@ from harness.scenario import Scenario
 from harness.search.budget import Budget, Purse
 from harness.search.known import KnownFailures
 from harness.search.plans import Numbered, first_plan, further_plans
+from harness.search.seen import seen_in
+from harness.search.shrink import MAX_RUNS as MAX_SHRINK_RUNS
+from harness.search.shrink import TIMES, Runner, Shrunk, shrink
 from harness.search.tally import Tallies
 from harness.seed import split_run_seed
-from harness.seen import seen_in
-from harness.shrink import MAX_RUNS as MAX_SHRINK_RUNS
-from harness.shrink import TIMES, Runner, Shrunk, shrink
 
 __all__ = ["Budget", "Runner", "plan_of_seed", "search"]
 

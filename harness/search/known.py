@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from harness.boundary import boundary_of
 from harness.fault import Fault
-from harness.order import follows
 from harness.plan import Plan
 from harness.run import Run
+from harness.search.recorded_order import follows
 
 MAX_CAUSES = 3
 """Shrinking attempts per invariant: the first failure, and two that its cause does not explain."""

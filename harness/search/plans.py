@@ -15,9 +15,9 @@ from harness.events import Phase
 from harness.fault import Fault
 from harness.plan import Constraint, Plan
 from harness.scenario import Scenario
+from harness.search.seen import Seen
+from harness.search.strategies import Parts, draw, inputs, parts, simplest_inputs
 from harness.seed import child_random, child_seed, run_seed
-from harness.seen import Seen
-from harness.strategies import Parts, draw, inputs, parts, simplest_inputs
 
 TURNS: tuple[Phase, ...] = ("sweep", "sweep", "drawn", "order")
 """Whose turn it is. The sweep is cheap and finds most, and ends; the others go on for ever."""

@@ -100,7 +100,7 @@ class SimRunner:
         """
         inputs: dict[str, Any] = {}
         if scenario.inputs is not None:
-            from harness.strategies import simplest_inputs
+            from harness.search.strategies import simplest_inputs
 
             inputs = simplest_inputs(scenario)
         for _ in range(REHEARSALS):

@@ -19,7 +19,7 @@ from harness.history import first_difference
 from harness.plan import Plan
 from harness.scenario import Scenario
 from harness.search.plans import first_plan, further_plans
-from harness.seen import seen_in
+from harness.search.seen import seen_in
 from harness.sim.runner import SimRunner
 from scenarios.suite import SCENARIOS
 from tests.determinism.world import SCENARIOS as CONTENDED

@@ -12,7 +12,9 @@ from itertools import count
 from pathlib import Path
 
 from harness.boundary import signature_of
-from harness.canary import canary
+from harness.campaign.canary import canary
+from harness.campaign.job import SearchJob
+from harness.campaign.worker import Runner, serve_stdin
 from harness.errors import TargetError, UsageError
 from harness.events import (
     Coverage,
@@ -25,7 +27,6 @@ from harness.events import (
 )
 from harness.fault import fault
 from harness.history import Delivery, Event
-from harness.job import SearchJob
 from harness.names import parse_name
 from harness.plan import Plan
 from harness.reproducer import Reproducer
@@ -33,7 +34,6 @@ from harness.run import Run, Violation
 from harness.scenario import Scenario
 from harness.seed import run_seed
 from harness.target import Target
-from harness.worker import Runner, serve_stdin
 
 LOST = fault("lost_reply", "ana>api POST /pay#1.reply")
 VIOLATION = Violation("paid_once", "o-1", "Order o-1 was paid twice: 42.00 EUR and 42.00 EUR.", 3_000_000)

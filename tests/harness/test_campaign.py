@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.campaign import Assignment, Campaign
+from harness.campaign.campaign import Assignment, Campaign
+from harness.campaign.findings import Findings
+from harness.campaign.job import Subject
+from harness.campaign.recorder import Recorder
 from harness.catalogue import file_catalogue
 from harness.errors import InfrastructureError, TargetError, UsageError
 from harness.events import FailureShrunk
-from harness.findings import Findings
-from harness.job import Subject
-from harness.recorder import Recorder
 from results.conclusion import conclude
 from results.errors import ResultsError
 from results.store import ResultStore

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import cli
+from harness.campaign.replaying import Replays, replay
 from harness.catalogue import file_catalogue
 from harness.cli import main
 from harness.commands import doctor as doctor_command
@@ -20,7 +21,6 @@ from harness.commands.paint import paint
 from harness.commands.run import letters
 from harness.doctor import Check
 from harness.errors import HarnessError
-from harness.replaying import Replays, replay
 
 HERE = Path(__file__).parent
 SHOP = str(HERE / "fake_shop.py")

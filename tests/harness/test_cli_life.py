@@ -19,7 +19,7 @@ MARK = "PAYCHAOS_TEST_MARK"
 SUITE = """
 from harness import Process, Target, always, scenario
 
-counter = Target("counter", [Process("api", asgi="harness.canary_service:app")])
+counter = Target("counter", [Process("api", asgi="harness.campaign.canary_service:app")])
 
 @scenario(counter, faults=["lost_request"])
 async def order_once(world):

@@ -10,14 +10,14 @@ from harness.events import FailureFound, FailureShrunk, RunFinished, event_from_
 from harness.search import Budget, search
 from tests.harness.small_world import SmallRunner, charge_with_retry, small_scenario
 
-SCENARIO = small_scenario(
+_SCENARIO = small_scenario(
     faults=["lost_reply", "late_reply"], inputs=st.fixed_dictionaries({"items": st.integers(1, 3)})
 )
 
 
 def events_of(runner):
     events = []
-    search(runner, SCENARIO, Budget(runs=40), 1, events.append)
+    search(runner, _SCENARIO, Budget(runs=40), 1, events.append)
     return events
 
 

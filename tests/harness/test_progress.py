@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from harness import progress
+from harness.campaign import progress
+from harness.campaign.findings import Findings
+from harness.campaign.job import Subject
+from harness.campaign.progress import Progress
 from harness.errors import HarnessError, InfrastructureError
 from harness.events import FailureShrunk
 from harness.fault import fault
-from harness.findings import Findings
-from harness.job import Subject
 from harness.plan import Plan
-from harness.progress import Progress
 from harness.reproducer import Reproducer
 
 SUBJECT = Subject("shop", "old", "lost_reply")

@@ -2,9 +2,9 @@
 
 from harness.history import Delivery
 from harness.names import parse_name
-from harness.order import differences, follows, full_order
 from harness.plan import Constraint
-from harness.races import changes_nothing, find_races
+from harness.search.races import changes_nothing, find_races
+from harness.search.recorded_order import differences, follows, full_order
 
 
 def run(*lines):

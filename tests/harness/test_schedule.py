@@ -2,9 +2,9 @@
 
 import pytest
 
+from harness.campaign.job import SearchJob, Subject
+from harness.campaign.schedule import Schedule, shares
 from harness.errors import UsageError
-from harness.job import SearchJob, Subject
-from harness.schedule import Schedule, shares
 
 SECOND_US = 1_000_000
 

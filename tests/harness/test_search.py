@@ -14,8 +14,8 @@ from harness.plan import Plan
 from harness.run import Run
 from harness.search import Budget, plan_of_seed, search
 from harness.search.known import MAX_CAUSES
+from harness.search.shrink import MAX_RUNS
 from harness.seed import run_seed
-from harness.shrink import MAX_RUNS
 from tests.harness.small_world import (
     Call,
     SmallRunner,

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import strategies as st
 
-from harness.ddmin import ddmin
 from harness.fault import fault
 from harness.plan import Constraint, Plan
-from harness.shrink import MAX_RUNS, shrink
+from harness.search.ddmin import ddmin
+from harness.search.shrink import MAX_RUNS, shrink
 from tests.harness.small_world import (
     SmallRunner,
     charge_with_retry,

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from harness.fault import fault
-from harness.glimpse import answer_in_words, key_of, request_in_words
 from harness.history import Delivery, Event
 from harness.names import parse_name
 from harness.plan import Constraint, Plan
 from harness.run import RowChange, Run, Violation
 from harness.sim.clock import START_US
-from harness.story import timeline_of
-from harness.telling import differences, ledger_of, rows_of, tell, telling_from_json
+from harness.story.glimpse import answer_in_words, key_of, request_in_words
+from harness.story.telling import differences, ledger_of, rows_of, tell, telling_from_json
+from harness.story.timeline import timeline_of
 from results.timeline import Entry, render_timeline
 
 PAY = "api>provider POST /pay#1"

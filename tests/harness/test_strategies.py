@@ -1,5 +1,6 @@
 """What plans are drawn from: only what the probe saw, simplest first, and always the same for one seed."""
 
+import os
 import subprocess
 import sys
 
@@ -11,8 +12,8 @@ from harness.history import Delivery
 from harness.names import parse_name
 from harness.plan import Plan
 from harness.run import Run
-from harness.seen import seen_in
-from harness.strategies import constraints, draw, faults, parts, simplest_inputs, smallest
+from harness.search.seen import seen_in
+from harness.search.strategies import constraints, draw, faults, parts, simplest_inputs, smallest
 from harness.target import Dependency
 from tests.harness.small_world import SmallRunner, charge_with_retry, lost_update, small_scenario
 
@@ -143,7 +144,7 @@ def test_a_value_that_failed_is_kept_when_the_runs_are_used_up():
 @pytest.mark.parametrize("environment", [{}, {"CI": "true"}])
 def test_drawing_is_the_same_in_another_process_and_under_ci(environment):
     program = (
-        "from hypothesis import strategies as st; from harness.strategies import draw\n"
+        "from hypothesis import strategies as st; from harness.search.strategies import draw\n"
         "print(draw(st.lists(st.sampled_from('abcdef')), 5, 20))"
     )
     result = subprocess.run(
@@ -164,3 +165,23 @@ def test_faults_at_a_dependency_are_the_most_interesting_and_those_at_reads_the_
         "api>postgres SELECT orders#1",
     )
     assert [seen.interest(item) for item in seen.faults("lost_request")] == [0, 0, 1, 2]
+
+
+def test_what_is_drawn_does_not_depend_on_the_modules_that_are_loaded(tmp_path):
+    (tmp_path / "literals.py").write_text("NUMBERS = [" + ", ".join(str(n) for n in range(1, 400)) + "]\n")
+    program = (
+        "import sys\n"
+        "from hypothesis import strategies as st\n"
+        "from harness.search.strategies import draw\n"
+        "if 'load' in sys.argv: import literals\n"
+        "print(draw(st.lists(st.integers(0, 10**6), max_size=4), 7, 200))\n"
+    )
+    drawn = [
+        subprocess.run(
+            [sys.executable, "-c", program, *argument],
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.getcwd()}"},
+            capture_output=True, text=True, check=True, timeout=60,
+        ).stdout
+        for argument in ([], ["load"])
+    ]  # fmt: skip
+    assert drawn[0] == drawn[1]

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from harness import Process, Target
+from harness.campaign.job import ReplayJob, SearchJob, Subject, job_from_json, job_to_json
+from harness.campaign.pool import Emitted, Failed, Pool, error_from_json, reply_from_json
+from harness.campaign.replaying import replay
+from harness.campaign.worker import Channel
+from harness.campaign.worker import replay as replay_in_worker
 from harness.errors import HarnessError, NotSimulated, TargetError, UsageError
 from harness.history import Event
-from harness.job import ReplayJob, SearchJob, Subject, job_from_json, job_to_json
 from harness.plan import Plan
-from harness.pool import Emitted, Failed, Pool, error_from_json, reply_from_json
-from harness.replaying import replay
 from harness.run import Run
 from harness.scenario import Scenario
-from harness.worker import Channel
-from harness.worker import replay as replay_in_worker
 
 HERE = Path(__file__).parent
 SHOP = str(HERE / "fake_shop.py")

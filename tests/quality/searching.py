@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness.campaign.job import Job, ReplayJob, SearchJob, Subject
+from harness.campaign.pool import Emitted, Failed, Pool
 from harness.catalogue import open_catalogue
 from harness.events import FailureShrunk, RunFinished, event_from_json
-from harness.job import Job, ReplayJob, SearchJob, Subject
 from harness.plan import Plan
-from harness.pool import Emitted, Failed, Pool
 
 
 class Searcher:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.job import Subject
+from harness.campaign.job import Subject
 from tests.quality.searching import Searcher, searcher
 
 SEED = 20261121

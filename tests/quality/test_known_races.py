@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.job import Subject
+from harness.campaign.job import Subject
 from tests.quality.searching import Searcher, searcher
 
 SUBJECT = Subject("stages", "default", "three_walkers", str(Path(__file__).with_name("stages_chaos.py")))

@@ -6,13 +6,13 @@ import os
 import shutil
 from typing import TextIO
 
-from harness.campaign import Campaign
+from harness.campaign.campaign import Campaign
+from harness.campaign.findings import Findings
+from harness.campaign.job import Subject
 from harness.errors import HarnessError
 from harness.events import FailureShrunk
-from harness.findings import Findings
-from harness.job import Subject
 from harness.realtime import monotonic_us
-from harness.words import in_one_line, traceback_of
+from harness.story.words import in_one_line, traceback_of
 from results.summary import plan_size
 from results.text import count, shorten
 

@@ -18,7 +18,8 @@ from hypothesis.errors import NoSuchExample
 from harness.fault import SECOND_US, Fault, Value, fault
 from harness.plan import Constraint
 from harness.scenario import Scenario
-from harness.seen import Seen
+from harness.search.backend import BACKEND
+from harness.search.seen import Seen
 
 Drawn = TypeVar("Drawn")
 Parts = tuple[dict[str, Any], tuple[Fault, ...], tuple[Constraint, ...]]
@@ -73,6 +74,7 @@ def draw(strategy: st.SearchStrategy[Drawn], seed: int, count: int) -> list[Draw
     @seeded(seed)
     @settings(
         max_examples=count,
+        backend=BACKEND,
         database=None,
         deadline=None,
         derandomize=False,
@@ -135,6 +137,7 @@ def smallest(
             seen_to_fail,
             settings=settings(
                 max_examples=tries,
+                backend=BACKEND,
                 database=None,
                 deadline=None,
                 phases=[Phase.generate, Phase.shrink],

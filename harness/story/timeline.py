@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from harness.fault import Fault
-from harness.glimpse import answer_in_words, body_of, key_of, request_in_words
 from harness.history import Event
 from harness.names import MessageName, is_name, parse_name
 from harness.run import Run
-from harness.words import fault_line
+from harness.story.glimpse import answer_in_words, body_of, key_of, request_in_words
+from harness.story.words import fault_line
 from results.text import count, seconds
 from results.timeline import Entry, Mark
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.campaign.job import Job, job_to_json
 from harness.errors import (
     HarnessError,
     InfrastructureError,
@@ -26,10 +27,9 @@ from harness.errors import (
     TargetError,
     UsageError,
 )
-from harness.job import Job, job_to_json
 from harness.realtime import monotonic_us
 
-WORKER_COMMAND = (sys.executable, "-P", "-m", "harness.worker")
+WORKER_COMMAND = (sys.executable, "-P", "-m", "harness.campaign.worker")
 """-P: a file of the user's that is called like a module of ours or of Python's must not take its place."""
 
 GRACE_SECONDS = 10

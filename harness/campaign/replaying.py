@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.campaign.job import Job, ReplayJob
+from harness.campaign.pool import WORKER_COMMAND, Emitted, Failed, Pool
 from harness.errors import HarnessError
 from harness.events import RunFinished, event_from_json
-from harness.job import Job, ReplayJob
-from harness.pool import WORKER_COMMAND, Emitted, Failed, Pool
-from harness.telling import Telling, telling_from_json
+from harness.story.telling import Telling, telling_from_json
 
 
 @dataclass(frozen=True)

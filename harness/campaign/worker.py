@@ -1,4 +1,4 @@
-"""`python -m harness.worker`: one process that runs scenarios, for a campaign that tells it what to do.
+"""`python -m harness.campaign.worker`: one process that runs scenarios, for a campaign that tells it what to do.
 
 Jobs come as JSON lines on standard input, replies leave as JSON lines on what was standard output when it
 started; whatever a target prints goes to standard error. It has no threads, since it forks a child for each
@@ -15,18 +15,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.canary import canary
+from harness.campaign.canary import canary
+from harness.campaign.job import Job, ReplayJob, SearchJob, World, job_from_json
 from harness.catalogue import Catalogue, open_catalogue
 from harness.errors import HarnessError, NotSimulated, PaychaosError
 from harness.events import Emit, FailureShrunk, SearchEvent, event_to_json, run_finished
 from harness.guard import guard
 from harness.history import Event, first_difference
-from harness.job import Job, ReplayJob, SearchJob, World, job_from_json
 from harness.plan import Plan, plan_from_json
 from harness.run import Run
 from harness.scenario import Scenario
+from harness.story.telling import tell
 from harness.target import Target
-from harness.telling import tell
 from results.text import seconds
 
 

@@ -12,7 +12,7 @@ from harness.target import Process, Target
 
 PATIENCE_US = 2_000_000
 
-service = Target("canary", [Process("counter", asgi="harness.canary_service:app")])
+service = Target("canary", [Process("counter", asgi="harness.campaign.canary_service:app")])
 
 
 @scenario(service, faults=["lost_reply"])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.history import Delivery
 from harness.plan import MAX_CONSTRAINTS, Constraint
-from harness.races import Race, find_races
+from harness.search.races import Race, find_races
 
 
 def differences(recorded: Sequence[Delivery], fifo: Sequence[Delivery]) -> tuple[Constraint, ...]:

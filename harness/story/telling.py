@@ -13,8 +13,8 @@ from typing import Any
 from harness.events import FailureShrunk, RemovalEffect
 from harness.plan import Plan
 from harness.run import RowChange, Run
-from harness.story import record_in_words, timeline_of
-from harness.words import constraint_line, fault_line
+from harness.story.timeline import record_in_words, timeline_of
+from harness.story.words import constraint_line, fault_line
 from results.ledger import Ledger, LedgerLine
 from results.rows import RowChange as ToldChange
 from results.story import Removal, Story

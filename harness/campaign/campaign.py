@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness import __version__
+from harness.campaign.findings import Findings
+from harness.campaign.job import Job, ReplayJob, SearchJob, Subject, World
+from harness.campaign.pool import WORKER_COMMAND, Emitted, Failed, Finished, Pool, Reply
+from harness.campaign.recorder import Recorder
+from harness.campaign.schedule import Schedule
 from harness.catalogue import Catalogue
 from harness.errors import HarnessError, UsageError
 from harness.events import FailureShrunk, event_from_json
-from harness.findings import Findings
-from harness.job import Job, ReplayJob, SearchJob, Subject, World
-from harness.pool import WORKER_COMMAND, Emitted, Failed, Finished, Pool, Reply
 from harness.realtime import monotonic_us
-from harness.recorder import Recorder
-from harness.schedule import Schedule
-from harness.telling import story_of
-from harness.words import in_one_line
+from harness.story.telling import story_of
+from harness.story.words import in_one_line
 from results.store import FAILURES
 from results.story import Story
 from results.summary import CampaignSummary

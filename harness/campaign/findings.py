@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.campaign.job import Subject
 from harness.errors import PaychaosError
 from harness.events import FailureFound, FailureShrunk, RunFinished, ScenarioFinished, SearchEvent
-from harness.job import Subject
 from harness.run import InvariantVerdict
-from harness.words import constraint_line, fault_line
+from harness.story.words import constraint_line, fault_line
 from results.record import InvariantCount
 from results.summary import FailureSummary, ScenarioSummary
 

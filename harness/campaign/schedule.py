@@ -6,8 +6,8 @@ as it passes: a scenario that ends early leaves its rest to those that have not 
 
 from collections.abc import Callable, Sequence
 
+from harness.campaign.job import Job, SearchJob, Subject
 from harness.errors import UsageError
-from harness.job import Job, SearchJob, Subject
 
 SECOND_US = 1_000_000
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from harness.fault import Fault, FaultKind, Value, fault, kind_named
 from harness.names import MessageName, parse_name
 from harness.plan import Constraint
-from harness.races import STORE_PROTOCOLS, Race, changes_nothing, find_races
 from harness.run import Run
 from harness.scenario import Scenario
+from harness.search.races import STORE_PROTOCOLS, Race, changes_nothing, find_races
 
 MAX_RACES = 400
 """Racing pairs that plans are drawn from: the likeliest ones."""

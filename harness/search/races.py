@@ -1,16 +1,16 @@
 """Racing pairs: which messages of a run could have come in the other order, and where that could matter.
 
-Two messages race when they go to the same node, neither is a cause of the other (see `harness.causes`), and the node
-is one where the order can be seen: any process, or a store where both touch the same table or key (or one ends a
-transaction).
+Two messages race when they go to the same node, neither is a cause of the other (see `harness.search.causes`),
+and the node is one where the order can be seen: any process, or a store where both touch the same table or key
+(or one ends a transaction).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.causes import ancestors
 from harness.history import Delivery
 from harness.names import MessageName
+from harness.search.causes import ancestors
 
 STORE_PROTOCOLS = ("postgres", "resp")
 _ENDS = frozenset(("COMMIT", "ROLLBACK"))

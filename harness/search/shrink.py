@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.boundary import PLACES
-from harness.ddmin import ddmin
 from harness.events import RemovalEffect
 from harness.fault import Fault, fault
 from harness.history import first_difference
 from harness.names import parse_name
-from harness.order import differences, full_order
 from harness.plan import Constraint, Plan
 from harness.run import Run, Violation
 from harness.scenario import Scenario
-from harness.strategies import smallest
+from harness.search.ddmin import ddmin
+from harness.search.recorded_order import differences, full_order
+from harness.search.strategies import smallest
 
 MAX_RUNS = 120
 TIMES = 3

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.boundary import signature_of
+from harness.campaign.job import Subject
 from harness.events import FailureShrunk, RunFinished, ScenarioFinished, SearchEvent
-from harness.job import Subject
 from harness.reproducer import Reproducer
 from results.html.page import render_html
 from results.junit import render_junit
