@@ -24,6 +24,7 @@ SCHEMA = """
 create table accounts (id int primary key, balance int not null);
 insert into accounts values (1, 100), (2, 200), (3, 300);
 create table jobs (id serial primary key, state text not null default 'new');
+create unlogged table scratch (id int);
 create function shout() returns trigger language plpgsql as $$
 begin perform pg_notify('jobs', new.id::text); return new; end $$;
 create trigger shout after insert on jobs for each row execute function shout();
@@ -202,6 +203,14 @@ def test_a_power_cut_keeps_what_was_committed_and_nothing_else(world: PostgresWo
         ("200",),
         ("300",),
     ]
+
+
+def test_a_power_cut_empties_unlogged_tables(world: PostgresWorld) -> None:
+    world.link("api").ask("insert into scratch values (1); insert into jobs default values")
+    world.node.crash()
+    assert world.database.query(
+        "select (select count(*) from scratch) as s, (select count(*) from jobs) as j"
+    ) == [{"s": 0, "j": 1}]
 
 
 # --- what is refused

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from weakref import WeakSet
 
 from harness.sim.postgres import timeouts
 from harness.sim.postgres.control import rows_of
@@ -72,7 +73,7 @@ SETTINGS: Mapping[str, str] = {
 
 
 class PostgresCluster:
-    """One running server; `start` it, or use it as a context manager.
+    """One running server; `start` it, or use it as a context manager, in a thread that lives as long as it does.
 
     folder: what it keeps on disk, the socket and the data. Raises `PostgresUnavailable` when it cannot run.
     """
@@ -81,8 +82,8 @@ class PostgresCluster:
         self._binaries = _binaries()
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()
+        self._sessions: WeakSet[Session] = WeakSet()
         self.folder = Path()
-        self.serial = 0
 
     def __enter__(self) -> Self:
         self.start()
@@ -125,6 +126,8 @@ class PostgresCluster:
         """Ends the server at once and removes its folder. A forked child that calls this changes nothing."""
         if os.getpid() != self._owner:
             return
+        for session in list(self._sessions):
+            session.drop()
         process, self._process = self._process, None
         if process is not None:
             _end(process)

@@ -22,6 +22,7 @@ _CLEAN = messages.query(
     "select pg_advisory_unlock_all(); discard temp; discard sequences"
 )
 _CLEAN_ANSWERS = 3
+_UNLOGGED = "select oid::regclass::text as name from pg_class where relkind = 'r' and relpersistence = 'u' order by oid"
 
 
 class Database:
@@ -159,6 +160,12 @@ class Database:
             self._end_sessions()
             self._pristine.create_again()
             self._open_control()
+
+    def power_cut(self) -> None:
+        """What PostgreSQL's recovery does to the data: unlogged tables are empty. Nobody may hold a session."""
+        rows = self.control.rows(_UNLOGGED)
+        if rows:
+            self.control.session.run("truncate only " + ", ".join(row["name"] for row in rows))
 
     def recover(self) -> None:
         """As `reset`, after a run that ended without giving its sessions back: all of them are replaced."""

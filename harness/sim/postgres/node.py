@@ -95,6 +95,7 @@ class PostgresNode:
         self._up = False
         wires = list(self._clients)
         self._abandon()
+        self._database.power_cut()
         for wire in wires:
             wire.abort()
 

@@ -135,6 +135,9 @@ class WaitingRoom:
 
     def _give_up(self, client: Client, words: dict[str, str]) -> None:
         """Cancels a parked query; its error says `words` instead of what PostgreSQL says to a cancelled one."""
+        self._host.note(
+            "gives_up", client=client.name, why=words.get("M", "canceling statement due to user request")
+        )
         self._node.complete(client, self.interrupt(client).reworded(words))
 
     def interrupt(self, client: Client) -> Answer:
