@@ -55,6 +55,12 @@ class HarnessError(PaychaosError):
 def unknown_name(noun: str, name: str, known: Iterable[str], listing: str) -> UsageError:
     """The error for a name nobody knows; `listing` is the command that shows all of them."""
     names = sorted(known)
-    close = get_close_matches(name, names, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return UsageError(f"{noun} {name!r} does not exist.{hint} `{listing}` shows all {len(names)}.")
+    return UsageError(
+        f"{noun} {name!r} does not exist.{did_you_mean(name, names)} `{listing}` shows all {len(names)}."
+    )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'x'?``, or nothing when no known name is close."""
+    close = get_close_matches(name, sorted(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -4,12 +4,13 @@ In `env`, ``{postgres}``, ``{redis}``, ``{NAME}`` of a process or dependency sta
 """
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError, unknown_name
+from harness.errors import UsageError, did_you_mean, unknown_name
 from harness.fault import FaultKind, register
 
 
@@ -112,6 +113,8 @@ class Target:
         }
         self.schema = self._read_schema(postgres)
         self._entry = entry
+        self._check_modules(self.processes)
+        self._check_places(self.env)
         self.scenarios: list[Any] = []
         """The scenarios that were written for this target (harness.scenario.Scenario), in order."""
 
@@ -120,8 +123,36 @@ class Target:
             return postgres
         path = self.folder / postgres
         if not path.is_file():
-            raise UsageError(f"target {self.name!r} names the schema {postgres!r}; there is no file {path}.")
+            there = [file.name for file in path.parent.glob("*.sql")]
+            raise UsageError(
+                f"target {self.name!r} names the schema {postgres!r}; there is no file {path}."
+                f"{did_you_mean(path.name, there)}"
+            )
         return path.read_text()
+
+    def _check_modules(self, processes: Sequence[Process]) -> None:
+        """A module that is plainly not there is told now, with its place; nothing is imported for it."""
+        for process in processes:
+            name = process.entry.partition(":")[0]
+            path = self.folder.joinpath(*name.split("."))
+            if (self.folder / name.split(".")[0]).is_dir() and path.parent.is_dir():
+                there = [file.stem for file in path.parent.iterdir() if file.suffix == ".py" or file.is_dir()]
+                if path.name not in there:
+                    raise UsageError(
+                        f"process {process.name!r} names the module {name!r}; there is no file {path}.py."
+                        f"{did_you_mean(path.name, there)}"
+                    )
+
+    def _check_places(self, env: Mapping[str, str]) -> None:
+        """A misspelt ``{postgres}`` would reach the service as it stands."""
+        known = ["postgres", "postgres_address", "redis"]
+        known += [item.name for item in (*self.processes, *self.dependencies)]
+        for name, text in env.items():
+            for word in re.findall(r"\{(\w+)\}", text):
+                if word not in known and (hint := did_you_mean(word, known)):
+                    raise UsageError(
+                        f"target {self.name!r} has {name}={text!r}; {word!r} stands for nothing.{hint}"
+                    )
 
     def build(self, name: str) -> Build:
         if name not in self.builds:

@@ -12,7 +12,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from harness.errors import PaychaosError, TargetError
+from harness.errors import PaychaosError, TargetError, did_you_mean
 
 
 class ModuleSpace:
@@ -39,8 +39,13 @@ class ModuleSpace:
         except PaychaosError:
             raise
         except BaseException as error:
+            near = (
+                did_you_mean(error.name, dir(error.obj))
+                if isinstance(error, AttributeError) and error.name
+                else ""
+            )
             raise TargetError(
-                f"the target cannot be imported: {entry!r} raised {type(error).__name__}: {error}."
+                f"the target cannot be imported: {entry!r} raised {type(error).__name__}: {error}.{near}"
                 f" Try `python -c 'import {module_name}'` in the same folder and environment."
             ) from error
         return loaded
