@@ -146,7 +146,8 @@ class Target:
     def _check_places(self, env: Mapping[str, str]) -> None:
         """A misspelt ``{postgres}`` would reach the service as it stands."""
         known = ["postgres", "postgres_address", "redis"]
-        known += [item.name for item in (*self.processes, *self.dependencies)]
+        known += [process.name for process in self.processes]
+        known += [dependency.name for dependency in self.dependencies]
         for name, text in env.items():
             for word in re.findall(r"\{(\w+)\}", text):
                 if word not in known and (hint := did_you_mean(word, known)):
