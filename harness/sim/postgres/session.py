@@ -21,6 +21,7 @@ _INT = struct.Struct("!i")
 _CHUNK = 1 << 16
 _PATIENCE_MS = 60_000
 _ANY_TYPE = 1 << 32
+_MOST_SELECTED = 1024
 
 
 class SessionClosed(Exception):
@@ -106,11 +107,11 @@ class Session:
         """The sleep is over; what the query waits for next is something else."""
         self._reader.sleep_us = None
 
-    def poll(self, milliseconds: int) -> Answer | None:
+    def poll(self, milliseconds: float) -> Answer | None:
         """The next answer if it is whole within this time of the machine; None when more is to come."""
         answer = self._feed(b"")
         while answer is None:
-            if not self._poll.poll(milliseconds):
+            if not self._readable(milliseconds):
                 return None
             try:
                 data = self._socket.recv(_CHUNK)
@@ -120,6 +121,11 @@ class Session:
                 raise SessionClosed(self._reader.unread)
             answer = self._feed(data)
         return answer
+
+    def _readable(self, milliseconds: float) -> bool:
+        if 0 < milliseconds < 1 and self._socket.fileno() < _MOST_SELECTED:  # `poll` knows whole milliseconds only
+            return bool(select.select([self._socket], [], [], milliseconds / 1_000)[0])
+        return bool(self._poll.poll(milliseconds))
 
     def _feed(self, data: bytes) -> Answer | None:
         try:

@@ -16,7 +16,7 @@ from harness.sim.postgres.session import SessionClosed
 from harness.sim.service import Host
 
 _DEADLOCK_TIMEOUT_US = 1_000_000
-_POLLS_MS = (*[1] * 100, *[10] * 100, *[100] * 600)  # a minute in all
+_POLLS_MS = (0.3, *[1] * 100, *[10] * 100, *[100] * 600)  # a minute in all
 
 _BY_USER: dict[str, str] = {}
 
