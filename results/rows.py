@@ -65,3 +65,8 @@ def _differs(name: str, before: Values, after: Values) -> bool:
 
 def _value(value: object) -> str:
     return shorten("null" if value is None else str(value), _LONGEST_VALUE)
+
+
+def rows_title(entity: str) -> str:
+    """What stands above the rows: whose they are, when the invariant said so."""
+    return f"{clean(entity)}, as its rows changed" if entity else "The rows, as they changed"

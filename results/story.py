@@ -12,7 +12,7 @@ from typing import Any
 from results.errors import ResultsError
 from results.ledger import Ledger, LedgerLine, render_ledger
 from results.report import plan_lines, reproduction
-from results.rows import RowChange, render_rows
+from results.rows import RowChange, render_rows, rows_title
 from results.summary import FailureSummary, FaultLine
 from results.text import clean, table, wrap
 from results.timeline import DEFAULT_WIDTH, Entry, render_timeline
@@ -55,7 +55,7 @@ def render_story(story: Story, width: int = DEFAULT_WIDTH) -> str:
     sections = [
         _block([title, *sentence, *plan_lines(failure)]),
         render_timeline(story.timeline, width),
-        _titled(f"{clean(failure.entity)}, as its rows changed:", render_rows(story.rows, width)),
+        _titled(f"{rows_title(failure.entity)}:", render_rows(story.rows, width)),
         render_ledger(story.ledger) if story.ledger else "",
         _titled("The nearest passing run differs in:", _list(story.nearest_passing, width)),
         _titled("Without one part of the plan:", _removals(story)),

@@ -9,7 +9,7 @@ from results.conclusion import conclude
 from results.html.sequence import render_sequence
 from results.ledger import Ledger
 from results.report import header_line, plan_lines, reproduction, scenario_words
-from results.rows import RowChange, describe
+from results.rows import RowChange, describe, rows_title
 from results.story import Story
 from results.summary import CampaignSummary, FailureSummary, distinct
 from results.text import clean, count, seconds
@@ -81,7 +81,7 @@ def _story_parts(story: Story) -> list[str]:
     removals = [(one.without, one.outcome) for one in story.removals]
     return [
         f'<div class="scroll">{render_sequence(story.timeline)}</div>',
-        _titled(f"{story.failure.entity}, as its rows changed", _rows(story.rows)),
+        _titled(rows_title(story.failure.entity), _rows(story.rows)),
         _titled("Both books", _ledger(story.ledger) if story.ledger else ""),
         _titled("The nearest passing run differs in", _list(story.nearest_passing)),
         _titled("Without one part of the plan", _table((), removals)),

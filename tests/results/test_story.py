@@ -119,3 +119,8 @@ def test_a_damaged_or_newer_story_is_refused(text: str, said: str) -> None:
     with pytest.raises(ResultsError) as caught:
         story_from_json(text, "x.story.json")
     assert str(caught.value).startswith(said)
+
+
+def test_rows_that_an_invariant_gave_no_entity_for_belong_to_nobody() -> None:
+    story = replace(STORY, failure=replace(FAILURE, entity=""))
+    assert "\nThe rows, as they changed:\n" in render_story(story)
