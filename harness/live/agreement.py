@@ -1,8 +1,8 @@
 """Do the two worlds agree? Replays what the simulation found in the live world, and counts.
 
-``python -m harness.live.agreement RESULTS [--build TARGET:BUILD] [--times K] [--keep]`` takes the reproducers of a results
-folder, runs each K times with everything real, and prints a row for each. Exit code 0 when each was reproduced in at
-least nine tenths of its runs (with --build: when none was), else 1.
+``python -m harness.live.agreement RESULTS [--build TARGET:BUILD] [--times K] [--keep]`` takes the reproducers of a
+results folder, runs each K times with everything real, and prints a row for each. Exit code 0 when each was reproduced
+in at least nine tenths of its runs (with --build: when none was), else 1.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import trio
 
+from harness.live.agenda import Agenda, RealTimer
 from harness.live.gate import Gate
 from harness.live.link import Link
 from harness.live.ports import HOST
@@ -28,16 +29,6 @@ TURN_S = 0.5
 """How long a callback waits until the gate has read the one that was sent before it."""
 
 
-class RealTimer:
-    """A pending call; cancelling one that has fired is allowed and does nothing."""
-
-    def __init__(self) -> None:
-        self.scope = trio.CancelScope()
-
-    def cancel(self) -> None:
-        self.scope.cancel()
-
-
 class ServiceHost:
     """One dependency as a node of a live world. Each run gets a fresh service; connections outlive runs."""
 
@@ -49,7 +40,7 @@ class ServiceHost:
         self.service: Any = None
         self.address = ""
         self._wires: set[_Wire] = set()
-        self._timers: set[RealTimer] = set()
+        self._agenda = Agenda()
         self._last_sent = trio.Event()
         self._last_sent.set()
 
@@ -57,11 +48,11 @@ class ServiceHost:
         listeners = await trio.open_tcp_listeners(0, host=HOST)
         self.address = f"{HOST}:{listeners[0].socket.getsockname()[1]}"
         self.gate.nursery.start_soon(trio.serve_listeners, self._serve, listeners)
+        self.gate.nursery.start_soon(self._agenda.run)
 
     def renew(self, service: Callable[[Any], Any], random: Random) -> Any:
         """A fresh service for a run; what the old one still had planned never happens."""
-        for timer in list(self._timers):
-            timer.cancel()
+        self._agenda.clear()
         self.random = random
         self.service = service(self)
         for wire in self._wires:
@@ -75,18 +66,7 @@ class ServiceHost:
         return time.time_ns() // 1_000
 
     def call_later(self, delay_us: int, callback: Callable[[], None]) -> RealTimer:
-        timer = RealTimer()
-        self._timers.add(timer)
-
-        async def wait() -> None:
-            with timer.scope:
-                await trio.sleep(delay_us / 1e6)
-                self._timers.discard(timer)
-                callback()
-            self._timers.discard(timer)
-
-        self.gate.nursery.start_soon(wait)
-        return timer
+        return self._agenda.call_later(delay_us, callback)
 
     def note(self, kind: str, **detail: str | int | bool | None) -> None:
         text = " ".join(f"{key}={value}" for key, value in detail.items())

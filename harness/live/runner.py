@@ -36,7 +36,8 @@ Job = tuple[Callable[[], Awaitable[Run]], "Future[Run]"]
 class LiveRunner:
     """A target's build with everything real, ready to run; `close()` when done.
 
-    fresh: each run starts the target's processes anew (slower; names and timers begin as in the simulation).
+    fresh: each run starts the target's processes anew, so that nothing in their memory, names or timers is left of the
+    run before. False is faster, and right for a target that keeps nothing in memory.
     folder: where logs are kept; a temporary one, removed on close, when it is None.
     Raises InfrastructureError when something it needs is missing, TargetError when the target does not start.
     """
