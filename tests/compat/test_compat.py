@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from harness.client import Outcome
 from harness.fault import SECOND_US
 from harness.plan import Plan
@@ -12,6 +14,8 @@ from harness.sim.runner import SimRunner
 from harness.target import Dependency, Process, Target
 from harness.world import World
 from targets.wiring import PROVIDER
+
+pytestmark = pytest.mark.compatibility
 
 NOTES = "create table notes (id int generated always as identity primary key, text text not null);"
 

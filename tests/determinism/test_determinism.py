@@ -24,6 +24,8 @@ from harness.sim.runner import SimRunner
 from scenarios.suite import SCENARIOS
 from tests.determinism.world import SCENARIOS as CONTENDED
 
+pytestmark = pytest.mark.determinism
+
 PLANS_PER_SCENARIO = 7
 CONTENDED_PLANS = 24
 
