@@ -27,7 +27,7 @@ run: setup  ## run every scenario on the checkout's staging build
 	@$(BIN)/paychaos run checkout:staging $(ARGS)
 
 test: setup  ## run the tests
-	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 check: setup  ## lint, format check, types, layers
 	@status=0; \

@@ -22,6 +22,9 @@ from targets.wiring import CHECKOUT
 from tests.conftest import Require
 from tests.live.containers import images
 
+# The images are dear to build: one worker runs all of this file.
+pytestmark = pytest.mark.xdist_group("containers")
+
 INPUTS = {"amount": 4200, "quantity": 1}
 _WORKER = "import asyncio, inspect, targets.checkout.{0}.worker as w; r = w.main(); r and asyncio.run(r)"
 
