@@ -73,12 +73,12 @@ def test_starlette_with_lifespan_state() -> None:
         assert outcomes(runner, ("POST", "/greet", {"name": "ben"})) == [(200, {"answer": "hello ben"})]
 
 
-def test_httpx() -> None:
+def test_an_httpx_client_with_a_time_out() -> None:
     with hosted("httpx_app") as runner:
         assert outcomes(runner, ("GET", "/ask", None)) == [(200, {"hello": "httpx", "user": "h"})]
 
 
-def test_aiohttp_client() -> None:
+def test_the_aiohttp_client_with_headers() -> None:
     with hosted("aiohttp_app") as runner:
         assert outcomes(runner, ("GET", "/ask", None)) == [(200, {"hello": "aiohttp", "user": "a"})]
 

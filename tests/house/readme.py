@@ -1,8 +1,8 @@
 """README.md as the tests read it: its commands, what it says they print, and the files that it shows.
 
-A block marked ``console`` holds commands behind ``$`` and what each prints. A line that is only ``…`` stands for any number
-of lines. Wall time and rates differ from run to run, so they are compared as 0; everything else is compared as it is.
-A block below a line that ends in a file's name and a colon is that file.
+A block marked ``console`` holds commands behind ``$`` and what each prints. A line that is only ``…`` stands for any
+number of lines. Wall time and rates differ from run to run, so they are compared as 0; everything else is compared as
+it is. A block below a line that ends in a file's name and a colon is that file.
 """
 
 import os
@@ -63,7 +63,9 @@ def files(text: str) -> dict[str, str]:
     return dict(_FILE.findall(text))
 
 
-def run(shown: Shown, folder: Path, env: Mapping[str, str], *, seconds: int = 100) -> subprocess.CompletedProcess[str]:
+def run(
+    shown: Shown, folder: Path, env: Mapping[str, str], *, seconds: int = 100
+) -> subprocess.CompletedProcess[str]:
     """Runs the command as a user would, in a folder of its own; standard error is not mixed in."""
     return subprocess.run(
         shown.words,
