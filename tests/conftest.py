@@ -1,11 +1,20 @@
 """What every test may use: the switch that turns a skip into a failure where everything must be there."""
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 
 Require = Callable[[object, str, str], None]
+
+
+@pytest.fixture(autouse=True)
+def import_path_as_before() -> Iterator[None]:
+    """A test may load a user's file, which puts its folder on `sys.path`; the next test must not see it."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
 
 
 @pytest.fixture(scope="session")

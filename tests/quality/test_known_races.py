@@ -20,7 +20,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searcher]:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_race_of_depth_three_is_found_and_shrinks_to_two_constraints(worker: Searcher, seed: int) -> None:
-    failure = worker.failures(SUBJECT, runs=100, seed=seed)[0]
+    failure = worker.failures(SUBJECT, runs=180, seed=seed)[0]
     plan = failure.reproducer.plan
     assert (plan.policy, plan.faults, len(plan.constraints)) == ("fifo", (), 2)
     assert failure.runs_used < 60
