@@ -26,8 +26,9 @@ $(STAMP): requirements.lock pyproject.toml
 run: setup  ## run every scenario on the checkout's staging build
 	@$(BIN)/paychaos run checkout:staging $(ARGS)
 
+# A file stays on one worker: what its fixtures start (a PostgreSQL, a live world) is started once.
 test: setup  ## run the tests
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: setup  ## lint, format check, types, layers
 	@status=0; \

@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.live.ports import HOST
 from harness.live.process import Command
-from harness.live.program import Program
+from harness.program import Program
 from harness.target import Process
 
 _MAIN = (

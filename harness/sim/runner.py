@@ -103,10 +103,12 @@ class SimRunner:
             from harness.search.strategies import simplest_inputs
 
             inputs = simplest_inputs(scenario)
-        for _ in range(REHEARSALS):
-            with suppress(UsageError, LimitExceeded):
-                self._inline(scenario, Plan(0, inputs), False, fresh=True)
-        gc.collect()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what the target left unfinished is collected here
+            for _ in range(REHEARSALS):
+                with suppress(UsageError, LimitExceeded):
+                    self._inline(scenario, Plan(0, inputs), False, fresh=True)
+            gc.collect()
 
     def _load(self, process: Process) -> tuple[ModuleSpace, Any]:
         space = space_for(self._roots)

@@ -14,9 +14,6 @@ from tests.conformance.worlds import TARGET, Case, Observation, cases, observe
 from tests.conftest import Require
 from tests.house.tree import ROOT
 
-# The fixtures are dear: one worker runs all of this file.
-pytestmark = pytest.mark.xdist_group("worlds-agree")
-
 SLACK_MS = 500
 """How far apart the two may be: real processes on a busy machine need their time."""
 

@@ -9,9 +9,10 @@ from harness.errors import NotSimulated, UsageError
 from harness.fault import fault
 from harness.invariant import State, always, invariant
 from harness.live.runner import LiveRunner
-from harness.live.targetfile import target_from
+from harness.targetfile import target_from
 from harness.plan import Plan
 from harness.scenario import Scenario
+from harness.sim.runner import SimRunner
 from harness.target import Target
 from harness.world import World
 from scenarios.money import charges
@@ -69,9 +70,9 @@ def test_the_careful_shop_charges_once_under_the_same_plan(shop: Target) -> None
 
 
 def test_the_simulation_says_that_it_runs_python_only() -> None:
-    process = target_from(FOLDER / "target.toml").processes[0]
+    shop = target_from(FOLDER / "target.toml")
     with pytest.raises(NotSimulated) as caught:
-        process.entry  # noqa: B018
+        SimRunner(shop, "retry-same")
     assert str(caught.value) == (
         "not simulated: process 'api', a program started with 'node server.js'."
         " Only Python services run in the simulation; run it with --world live."

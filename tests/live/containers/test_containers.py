@@ -12,7 +12,7 @@ from harness import Build, Target
 from harness.errors import InfrastructureError, TargetError
 from harness.fault import fault
 from harness.live.containers import OWNER, Container
-from harness.live.program import Program
+from harness.program import Program
 from harness.live.runner import LiveRunner
 from harness.plan import Plan
 from harness.scenario import Scenario
@@ -21,9 +21,6 @@ from scenarios.suite import SCENARIOS
 from targets.wiring import CHECKOUT
 from tests.conftest import Require
 from tests.live.containers import images
-
-# The images are dear to build: one worker runs all of this file.
-pytestmark = pytest.mark.xdist_group("containers")
 
 INPUTS = {"amount": 4200, "quantity": 1}
 _WORKER = "import asyncio, inspect, targets.checkout.{0}.worker as w; r = w.main(); r and asyncio.run(r)"

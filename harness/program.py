@@ -1,4 +1,4 @@
-"""Processes in any language: started by a command, told by a variable where to listen, ready when a path answers."""
+"""Processes in any language, for the live world: started by a command, ready when a path answers."""
 
 from __future__ import annotations
 
@@ -38,10 +38,18 @@ class Program(Process):
 
     @property
     def entry(self) -> str:
-        raise NotSimulated(
-            f"process {self.name!r}, a program started with {' '.join(self.command)!r}",
-            "Only Python services run in the simulation; run it with --world live.",
-        )
+        """For messages; there is nothing to import."""
+        return " ".join(self.command)
+
+
+def refuse_programs(processes: Sequence[Process]) -> None:
+    """For the simulation, which runs Python alone. Raises NotSimulated on a program."""
+    for process in processes:
+        if isinstance(process, Program):
+            raise NotSimulated(
+                f"process {process.name!r}, a program started with {process.entry!r}",
+                "Only Python services run in the simulation; run it with --world live.",
+            )
 
 
 def is_served(process: Process) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from harness.live.program import Program
+from harness.program import Program
 from harness.target import Build, Dependency, Process, Target
 
 _TOP = {"name", "postgres", "redis", "entry", "env", "dependencies", "process", "build"}
