@@ -20,11 +20,11 @@ from harness.live.injector import LiveInjector, Unit
 from harness.live.keystore import LiveKeyStore
 from harness.live.link import Link, Upstreams
 from harness.live.ports import HOST, free_port
-from harness.program import is_served, ready_path
 from harness.live.traffic import Traffic
 from harness.live.units import ProcessUnit, ServiceUnit, dependency_unit, redis_unit
 from harness.names import MessageName
 from harness.plan import Plan
+from harness.program import is_served, ready_path
 from harness.seed import child_random
 from harness.target import Process, Target
 

@@ -23,6 +23,7 @@ import trio.testing
 from harness.engine import execute
 from harness.errors import HarnessError, LimitExceeded, PaychaosError, TargetError, UsageError
 from harness.plan import Plan
+from harness.program import refuse_programs
 from harness.run import Run
 from harness.scenario import Limits, Scenario
 from harness.seed import child_random
@@ -60,6 +61,7 @@ class SimRunner:
         self._imported: set[str] = set()
         self._database: Database | None = None
         processes = target.processes_of(build)
+        refuse_programs(processes)
         self._roots = sorted(
             {p.entry.partition(":")[0].split(".")[0] for p in processes}
             | {name for p in processes for name in p.private}

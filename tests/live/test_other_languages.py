@@ -9,11 +9,11 @@ from harness.errors import NotSimulated, UsageError
 from harness.fault import fault
 from harness.invariant import State, always, invariant
 from harness.live.runner import LiveRunner
-from harness.targetfile import target_from
 from harness.plan import Plan
 from harness.scenario import Scenario
 from harness.sim.runner import SimRunner
 from harness.target import Target
+from harness.targetfile import target_from
 from harness.world import World
 from scenarios.money import charges
 from tests.conftest import Require
@@ -91,7 +91,7 @@ command = ["true"]
     [
         ("name = ", "is no TOML: Invalid value (at end of document). Mend that line."),
         ('name = "shop"', "has no [[process]]; it needs at least the one that customers talk to."),
-        (GOOD + 'prot = "PORT"', "[[process]] has the unknown key 'prot'; it takes command, env, instances, name,"),
+        (GOOD + 'prot = "PORT"', "[[process]] has the unknown key 'prot'; it takes command, env, image, instances,"),
         (GOOD.replace('"shop"', "7"), "has name = 7; it must be a text."),
         ('postgres = "none.sql"\n' + GOOD, "names the schema 'none.sql'; there is no file"),
         ('dependencies = ["nobody:X"]\n' + GOOD, "names the dependency 'nobody:X', which cannot be loaded"),

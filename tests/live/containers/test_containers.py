@@ -12,9 +12,9 @@ from harness import Build, Target
 from harness.errors import InfrastructureError, TargetError
 from harness.fault import fault
 from harness.live.containers import OWNER, Container
-from harness.program import Program
 from harness.live.runner import LiveRunner
 from harness.plan import Plan
+from harness.program import Program
 from harness.scenario import Scenario
 from harness.world import World
 from scenarios.suite import SCENARIOS
