@@ -209,6 +209,7 @@ class ProcessNode(Node):
                 for task in asyncio.all_tasks(loop):
                     with suppress(Exception):
                         task.get_coro().close()
+                loop.close()
 
     def restart(self) -> None:
         if not self.is_up:
