@@ -31,7 +31,12 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class RowChange:
-    """One committed change of one row; `before` and `after` are the row as JSON values."""
+    """One committed change of one row.
+
+    at_us: since the start of the run. key: the primary key's values, joined by a comma. op: ``INSERT``, ``UPDATE``
+    or ``DELETE``. before, after: the whole row, None where there is none; whole numbers are ints, other numbers and
+    times are text. client: the node whose session changed it.
+    """
 
     at_us: int
     table: str

@@ -299,18 +299,7 @@ class SimWorld(World):
     def row_changes(self) -> list[RowChange]:
         """Committed row changes so far, in the order of their commits; times since the start of the run."""
         changes = self.database.row_history() if self.database is not None else []
-        return [
-            RowChange(
-                change.at_us - START_US,
-                change.table,
-                change.key,
-                change.op,
-                change.before,
-                change.after,
-                change.client,
-            )
-            for change in changes
-        ]
+        return [replace(change, at_us=change.at_us - START_US) for change in changes]
 
     def report(self, run: Run, detail: bool) -> None:
         run.digest = self._history.digest

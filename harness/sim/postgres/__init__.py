@@ -10,7 +10,6 @@ messages is `harness.wire.postgres`, which the live world shares.
 from harness.sim.postgres.cluster import PostgresCluster
 from harness.sim.postgres.database import Database
 from harness.sim.postgres.errors import PostgresUnavailable
-from harness.sim.postgres.history import RowChange
 from harness.sim.postgres.node import PostgresNode
 
-__all__ = ["Database", "PostgresCluster", "PostgresNode", "PostgresUnavailable", "RowChange"]
+__all__ = ["Database", "PostgresCluster", "PostgresNode", "PostgresUnavailable"]

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.errors import UsageError
+from harness.run import RowChange
 from harness.sim.postgres import messages, timeouts
 from harness.sim.postgres.cluster import PostgresCluster
 from harness.sim.postgres.control import Control, values_of
-from harness.sim.postgres.history import RowChange, changes
+from harness.sim.postgres.history import changes
 from harness.sim.postgres.prepared import Descriptions, prepare
 from harness.sim.postgres.pristine import Pristine
 from harness.sim.postgres.rewrite import rewrite

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from harness.run import RowChange
 from harness.sim.postgres.control import Control
 from harness.sim.postgres.virtual import SCHEMA, read_line
 
@@ -20,26 +20,11 @@ order by change
 """
 
 
-@dataclass(frozen=True, slots=True)
-class RowChange:
-    """One committed change of one row.
-
-    at_us: virtual microseconds since the epoch. key: the primary key's values, joined by a comma.
-    op: ``INSERT``, ``UPDATE`` or ``DELETE``. before, after: the whole row, None where there is none; whole numbers
-    are ints, other numbers and times are text. client: the node whose session changed it.
-    """
-
-    at_us: int
-    table: str
-    key: str
-    op: str
-    before: Row | None
-    after: Row | None
-    client: str
-
-
 def changes(control: Control, ended: Sequence[int]) -> list[RowChange]:
-    """Every committed change. ended: the numbers of the transactions that ended, in that order."""
+    """Every committed change, at microseconds since the epoch.
+
+    ended: the numbers of the transactions that ended, in that order.
+    """
     places = {serial: place for place, serial in enumerate(ended)}
     found: list[tuple[int, int, RowChange]] = []
     for row in control.rows(_CHANGES):
