@@ -98,6 +98,40 @@ def test_a_mistake_is_answered_with_its_line_and_the_right_name(
     assert answer in line
 
 
+ATOMIC = """    if not await app.state.redis.set(f"hold:{seat}", buyer, nx=True, ex=30):
+        raise HTTPException(409, "somebody else is buying this seat")
+"""
+REPRODUCER = {
+    "format": 1,
+    "paychaos": "0.1.0",
+    "target": "tickets",
+    "build": "default",
+    "scenario": "two_buyers_one_seat",
+    "source": FILE,
+    "invariant": "seat_is_sold_once",
+    "entity": "",
+    "sentence": SENTENCE,
+    "digest": "",
+    "found": {"seed": 0, "run": 1},
+    "shrunk_from": 1,
+}
+EXPIRED = {"fault": "expire", "at": "api-2>redis SET hold:*#1", "keys": "hold:*"}
+
+
+def test_an_atomic_hold_cures_the_order_but_not_a_hold_that_expires(
+    machine: UsersMachine, tmp_path: Path
+) -> None:
+    machine.write(tmp_path)
+    api = machine.files["tickets/api.py"]
+    start, end = api.index("    if await app.state.redis.get"), api.index("    if await app.state.database")
+    (tmp_path / "tickets" / "api.py").write_text(api[:start] + ATOMIC + api[end:])
+    plan = {"seed": 7, "inputs": {}, "faults": [], "constraints": [], "policy": "fifo"}
+    for faults, code in ([], 0), ([EXPIRED], 1):
+        (tmp_path / "found.json").write_text(json.dumps({**REPRODUCER, "plan": {**plan, "faults": faults}}))
+        done = run(Shown("paychaos replay found.json --quiet", ()), tmp_path, machine.env)
+        assert done.returncode == code, done.stdout + done.stderr
+
+
 def test_a_mistake_that_shows_in_a_run_is_answered_with_its_line(
     machine: UsersMachine, tmp_path: Path
 ) -> None:
