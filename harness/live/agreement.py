@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.catalogue import open_catalogue
+from harness.catalogue import installed_catalogue, open_catalogue
 from harness.errors import PaychaosError, UsageError
 from harness.live.runner import LiveRunner
 from harness.reproducer import Reproducer, read
@@ -83,6 +83,8 @@ def _source(reproducer: Reproducer) -> Path | None:
 
 def reproducers_in(folder: Path) -> list[Reproducer]:
     """Those of a results folder, or the one in a file. Raises UsageError when there is none."""
+    # A dependency brings fault kinds of its own, which a plan may name.
+    installed_catalogue()
     failures = folder / "failures"
     paths = [folder] if folder.is_file() else sorted(failures.glob("*.json"))
     found = [read(path) for path in paths if not path.name.endswith(".story.json")]

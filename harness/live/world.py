@@ -22,10 +22,11 @@ from harness.wire.http import HttpRequest, HttpResponse
 from harness.world import World
 
 DRAIN_S = 15.0
+SETTLE_S = 60.0
 QUIET_S = 1.0
 LOOK_S = 0.1
-"""How long traffic may run on after the workload, how long it must have been quiet to count as quiet, and how often
-that is looked at."""
+"""How long traffic may run on after the workload; how long a healed world gets at most (real time is dearer than
+virtual); how long it must have been quiet to count as quiet; how often that is looked at."""
 
 
 class LiveWorld(World):
@@ -94,7 +95,7 @@ class LiveWorld(World):
                 host.service.heal()
 
     async def settle(self, is_settled: Callable[[], bool], limit_us: int) -> None:
-        await self._until_quiet(is_settled, limit_us / 1e6)
+        await self._until_quiet(is_settled, min(limit_us / 1e6, SETTLE_S))
         self.rig.gate.toxiproxy.version()
 
     async def _until_quiet(self, also: Callable[[], bool], limit_s: float) -> None:
