@@ -24,7 +24,11 @@ GOOD_SHARE = 0.9
 
 @dataclass(frozen=True)
 class Row:
-    """One reproducer, run `times` times live. hit, enforced: faults and constraints that took effect, over all runs."""
+    """One reproducer, run `times` times live.
+
+    akin: runs that violated the same invariant for another entity only: which of two customers comes first is decided
+    by the simulation there and by the machine here. hit, enforced: faults and constraints that took effect, in all.
+    """
 
     name: str
     scenario: str
@@ -34,6 +38,7 @@ class Row:
     faults: int
     enforced: int
     constraints: int
+    akin: int = 0
     others: tuple[str, ...] = ()
 
     @property
@@ -48,6 +53,8 @@ class Row:
             if self.constraints
             else "no constraint"
         )
+        if self.akin:
+            parts.append(f"for another entity {self.akin}/{self.times}")
         if self.others:
             parts.append("also " + ", ".join(self.others))
         return "   ".join(parts)
@@ -62,17 +69,20 @@ def agree(
     for _ in range(times):
         runs.append(runner.run(scenario, reproducer.plan))
         told(runs[-1])
-    wanted = (reproducer.invariant, reproducer.entity)
     others = {violation.invariant for run in runs for violation in run.violations} - {reproducer.invariant}
+    wanted = (reproducer.invariant, reproducer.entity)
+    same = sum(any(violation.signature == wanted for violation in run.violations) for run in runs)
+    same_invariant = sum(any(v.invariant == reproducer.invariant for v in run.violations) for run in runs)
     return Row(
         reproducer.name,
         reproducer.scenario,
-        sum(any(violation.signature == wanted for violation in run.violations) for run in runs),
+        same,
         times,
         sum(sum(run.hits) for run in runs),
         times * len(reproducer.plan.faults),
         sum(sum(run.enforced) for run in runs),
         times * len(reproducer.plan.constraints),
+        same_invariant - same,
         tuple(sorted(others)),
     )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class Gate:
     """Links stay over runs, with their connections; `traffic` and `injector` are those of the run at hand.
 
+    turns: how many connections each service has got; its instances take them in turn, whoever calls.
     backends: the node whose session each PostgreSQL server process serves, as the start-up answers tell.
     """
 
@@ -33,6 +34,7 @@ class Gate:
         self.links: dict[tuple[str, str], Link] = {}
         self.closed_services: set[str] = set()
         self.backends: dict[int, str] = {}
+        self.turns: dict[str, int] = {}
 
     async def link(
         self,
@@ -51,6 +53,14 @@ class Gate:
             )
             await self.links[key].open()
         return self.links[key]
+
+    def forget(self, source: str) -> None:
+        """Takes away the links of a node that does not exist any more."""
+        for key in [key for key in self.links if key[0] == source]:
+            link = self.links.pop(key)
+            link.close()
+            link.sever()
+            link.delete_proxies()
 
     def to(self, service: str) -> list[Link]:
         return [link for link in self.links.values() if link.destination == service]

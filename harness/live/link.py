@@ -52,7 +52,6 @@ class Link:
         self._toxics: list[Toxic] = []
         self._spare: dict[str, list[Proxy]] = {}
         self._numbers = count(1)
-        self._turns = count()
 
     @property
     def name(self) -> str:
@@ -105,7 +104,9 @@ class Link:
         try:
             upstreams = self.upstreams()
             if upstreams:
-                await self._carry(client, self._take(upstreams[next(self._turns) % len(upstreams)]))
+                turn = self.gate.turns.get(self.destination, 0)
+                self.gate.turns[self.destination] = turn + 1
+                await self._carry(client, self._take(upstreams[turn % len(upstreams)]))
         finally:
             client.socket.close()
 

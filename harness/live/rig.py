@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -50,7 +52,7 @@ class Rig:
         self.processes: list[ProcessUnit] = []
         self._stack = ExitStack()
         self._boot_names: list[MessageName] = []
-        self._started = False
+        self._instances: dict[str, int] = {}
 
     # Opening
 
@@ -75,26 +77,44 @@ class Rig:
             await host.listen()
             self.hosts[dependency.name] = host
             self.units[dependency.name] = dependency_unit(self.gate, host)
+
+    async def _arrange(self, instances: Mapping[str, int]) -> None:
+        """Puts as many instances of each process in place as the next scenario wants; nothing when they are."""
+        if dict(instances) == self._instances and self.processes:
+            return
+        for unit in self.processes:
+            unit.stop()
+            self.units.pop(unit.node)
+            self.gate.forget(unit.node)
+        self.processes, self._instances, self._boot_names = [], dict(instances), []
         await self._make_processes()
+
+    def _processes(self) -> list[Process]:
+        """Those of the build, in the numbers that the scenario at hand wants."""
+        return [
+            replace(process, instances=self._instances.get(process.name, process.instances))
+            for process in self.target.processes_of(self.build)
+        ]
 
     async def _make_processes(self) -> None:
         """Ports first: the environment of a process names links to others that do not run yet."""
-        processes = self.target.processes_of(self.build)
+        processes = self._processes()
         ports = {node: free_port() for process in processes if is_served(process) for node in process.nodes}
         for process in processes:
             siblings = []
             for node in process.nodes:
                 env = await self._environment(process, node)
-                log = self.folder / f"{node}.log"
                 port = ports.get(node, 0)
-                command = command_for(process, node, port, env, self.target.folder, log)
-                unit = ProcessUnit(self.gate, node, process.name, command, port, ready_path(process))
-                self._stack.callback(unit.stop)
-                siblings.append(unit)
-                self.units[node] = unit
-                self.processes.append(unit)
+                command = command_for(
+                    process, node, port, env, self.target.folder, self.folder / f"{node}.log"
+                )
+                siblings.append(
+                    ProcessUnit(self.gate, node, process.name, command, port, ready_path(process))
+                )
             for unit in siblings:
                 unit.siblings = siblings
+                self.units[unit.node] = unit
+            self.processes += siblings
         for dependency in self.target.dependencies:
             for process in processes:
                 if is_served(process):
@@ -159,13 +179,14 @@ class Rig:
     # Between runs
 
     async def prepare(
-        self, plan: Plan, faults: tuple[Fault, ...], *, fresh: bool
+        self, plan: Plan, instances: Mapping[str, int], *, fresh: bool
     ) -> tuple[Traffic, LiveInjector]:
         """Cleans everything, starts what does not run, and arms the gate for one run.
 
         fresh: every process starts anew, as in the simulation; else those that run go on.
         """
-        traffic = Traffic(plan)
+        traffic, faults = Traffic(plan), plan.faults
+        await self._arrange(instances)
         if fresh:
             for unit in self.processes:
                 unit.stop()
@@ -174,6 +195,7 @@ class Rig:
         injector = LiveInjector(faults, self.units, stores)
         injector.gate = self.gate
         self.gate.traffic = traffic
+        self.gate.turns.clear()
         await self._start_processes()
         if fresh or not self._boot_names:
             self._boot_names = [
@@ -223,6 +245,8 @@ class Rig:
         return entry
 
     def close(self) -> None:
+        for unit in self.processes:
+            unit.stop()
         self._stack.close()
 
 

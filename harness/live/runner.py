@@ -76,7 +76,7 @@ class LiveRunner:
         """Executes one plan. Raises UsageError when this world cannot do one of its faults, before it starts."""
         check_supported(plan.faults)
         started_ns = time.perf_counter_ns()
-        world = LiveWorld(self._rig, plan, scenario.limits, fresh=self.fresh, detail=detail)
+        world = LiveWorld(self._rig, plan, scenario, fresh=self.fresh, detail=detail)
         run = self._loop.call(lambda: execute(world, scenario, self.build, plan, detail))
         run.wall_us = (time.perf_counter_ns() - started_ns) // 1_000
         return run

@@ -17,7 +17,7 @@ from harness.live.state import LiveState
 from harness.live.traffic import Traffic
 from harness.plan import Plan
 from harness.run import RowChange, Run
-from harness.scenario import Limits
+from harness.scenario import Scenario
 from harness.wire.http import HttpRequest, HttpResponse
 from harness.world import World
 
@@ -32,10 +32,11 @@ virtual); how long it must have been quiet to count as quiet; how often that is 
 class LiveWorld(World):
     """One run. fresh: every process starts anew for it, so that names and timers begin as in the simulation."""
 
-    def __init__(self, rig: Rig, plan: Plan, limits: Limits, *, fresh: bool, detail: bool) -> None:
+    def __init__(self, rig: Rig, plan: Plan, scenario: Scenario, *, fresh: bool, detail: bool) -> None:
         super().__init__(plan)
         self.rig = rig
-        self._limits = limits
+        self._limits = scenario.limits
+        self._instances = scenario.instances
         self._fresh = fresh
         self._detail = detail
         self._state = LiveState(self)
@@ -77,7 +78,7 @@ class LiveWorld(World):
             )
 
     async def boot(self) -> None:
-        self._traffic, self._injector = await self.rig.prepare(self.plan, self.plan.faults, fresh=self._fresh)
+        self._traffic, self._injector = await self.rig.prepare(self.plan, self._instances, fresh=self._fresh)
         if self._detail:
             self._traffic.contents = {}
         self.started_at_us = time.time_ns() // 1_000
