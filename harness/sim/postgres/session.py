@@ -123,7 +123,8 @@ class Session:
         return answer
 
     def _readable(self, milliseconds: float) -> bool:
-        if 0 < milliseconds < 1 and self._socket.fileno() < _MOST_SELECTED:  # `poll` knows whole milliseconds only
+        # `poll` knows whole milliseconds only.
+        if 0 < milliseconds < 1 and self._socket.fileno() < _MOST_SELECTED:
             return bool(select.select([self._socket], [], [], milliseconds / 1_000)[0])
         return bool(self._poll.poll(milliseconds))
 
