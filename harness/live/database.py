@@ -18,7 +18,7 @@ from harness.errors import InfrastructureError, UsageError
 from harness.live.address import Address
 from harness.run import RowChange
 
-CALL_S = 15.0
+CALL_S = 40.0
 LOCK_MS = 1_500
 """How long a reset waits for the target's open transactions before it ends the sessions that hold them."""
 

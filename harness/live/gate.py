@@ -36,7 +36,7 @@ class Gate:
         self.backends: dict[int, str] = {}
         self.turns: dict[str, int] = {}
 
-    async def link(
+    def link(
         self,
         source: str,
         source_service: str,
@@ -51,7 +51,7 @@ class Gate:
             self.links[key] = Link(
                 self, source, source_service, destination, protocol, upstreams, callback_kind
             )
-            await self.links[key].open()
+            self.links[key].open()
         return self.links[key]
 
     def forget(self, source: str) -> None:
@@ -77,7 +77,7 @@ class Gate:
         """The opposite of `close_to`."""
         self.closed_services.discard(service)
         for link in self.to(service):
-            self.nursery.start_soon(link.open)
+            link.open()
 
     def unanswered(self) -> int:
         """HTTP requests that still lack their answer, on connections that may yet bring it."""

@@ -224,7 +224,7 @@ class LiveInjector:
     def refused(self, fault: Fault, connection: Connection, frame: Frame) -> Fate:
         link = connection.link
         link.close()
-        self._later(fault, lambda: self.gate.nursery.start_soon(link.open))
+        self._later(fault, link.open)
         connection.end(reset=True)
         return ENDS
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from harness.live.connection import Connection
-from harness.live.ports import HOST
+from harness.live.ports import listening_socket
 from harness.live.toxic import Toxic
 from harness.live.toxiproxy import Proxy
 
@@ -68,12 +68,13 @@ class Link:
 
     # Listening
 
-    async def open(self) -> None:
+    def open(self) -> None:
         """Starts listening unless its service is down; the port stays the same over `close` and `open`."""
         if self._listener is None and self.destination not in self.gate.closed_services:
-            listeners = await trio.open_tcp_listeners(self.port, host=HOST)
-            self._listener = listeners[0]
-            self.port = self._listener.socket.getsockname()[1]
+            listener = listening_socket(self.port)
+            self.port = listener.getsockname()[1]
+            listener.setblocking(False)
+            self._listener = trio.SocketListener(trio.socket.from_stdlib_socket(listener))
             self._accepting = trio.CancelScope()
             self.gate.nursery.start_soon(self._accept, self._listener, self._accepting)
 

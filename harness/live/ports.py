@@ -2,14 +2,40 @@
 
 import socket
 import struct
+from random import Random
 
 HOST = "127.0.0.1"
+LOWEST, HIGHEST = 20_000, 31_999
+
+
+def listening_socket(port: int = 0) -> socket.socket:
+    """A bound and listening socket; 0 takes a free port. Raises OSError when the port is taken.
+
+    Free ports come from below the range that the kernel gives to outgoing connections: one that is closed and opened
+    again is then never taken by a connection meanwhile.
+    """
+    for candidate in [port] if port else _candidates():
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, candidate))
+            listener.listen(256)
+        except OSError:
+            listener.close()
+            if port:
+                raise
+        else:
+            return listener
+    raise OSError(f"no free port from {LOWEST} to {HIGHEST}")
+
+
+def _candidates() -> list[int]:
+    return Random().sample(range(LOWEST, HIGHEST + 1), 200)
 
 
 def free_port() -> int:
     """A port that nobody uses now. Somebody may take it before we do; who starts a server on it tries again."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
+    with listening_socket() as probe:
         port: int = probe.getsockname()[1]
         return port
 

@@ -78,7 +78,7 @@ class Rig:
             self.hosts[dependency.name] = host
             self.units[dependency.name] = dependency_unit(self.gate, host)
 
-    async def _arrange(self, instances: Mapping[str, int]) -> None:
+    def _arrange(self, instances: Mapping[str, int]) -> None:
         """Puts as many instances of each process in place as the next scenario wants; nothing when they are."""
         if dict(instances) == self._instances and self.processes:
             return
@@ -87,7 +87,7 @@ class Rig:
             self.units.pop(unit.node)
             self.gate.forget(unit.node)
         self.processes, self._instances, self._boot_names = [], dict(instances), []
-        await self._make_processes()
+        self._make_processes()
 
     def _processes(self) -> list[Process]:
         """Those of the build, in the numbers that the scenario at hand wants."""
@@ -96,14 +96,14 @@ class Rig:
             for process in self.target.processes_of(self.build)
         ]
 
-    async def _make_processes(self) -> None:
+    def _make_processes(self) -> None:
         """Ports first: the environment of a process names links to others that do not run yet."""
         processes = self._processes()
         ports = {node: free_port() for process in processes if is_served(process) for node in process.nodes}
         for process in processes:
             siblings = []
             for node in process.nodes:
-                env = await self._environment(process, node)
+                env = self._environment(process, node)
                 port = ports.get(node, 0)
                 command = command_for(
                     process, node, port, env, self.target.folder, self.folder / f"{node}.log"
@@ -118,24 +118,24 @@ class Rig:
         for dependency in self.target.dependencies:
             for process in processes:
                 if is_served(process):
-                    await self.link(dependency.name, dependency.name, process.name)
+                    self.link(dependency.name, dependency.name, process.name)
 
-    async def _environment(self, process: Process, node: str) -> dict[str, str]:
+    def _environment(self, process: Process, node: str) -> dict[str, str]:
         texts = {**self.target.env_of(self.build), **process.env}
         urls: dict[str, str] = {}
         for text in texts.values():
             for place in places_in(text):
-                urls[place] = urls.get(place) or await self._url(process, node, place)
+                urls[place] = urls.get(place) or self._url(process, node, place)
         return {name: fill(text, urls.get) for name, text in texts.items()}
 
-    async def _url(self, process: Process, node: str, place: str) -> str:
+    def _url(self, process: Process, node: str, place: str) -> str:
         """The URL of our link to what a placeholder names; also NAME_address, NAME_host and NAME_port."""
         service, _, part = (
             place.rpartition("_") if place.endswith(("_address", "_host", "_port")) else (place, "", "")
         )
         if not self._knows(service):
             return ""
-        link = await self.link(node, process.name, service)
+        link = self.link(node, process.name, service)
         place_of = {"host": HOST, "port": str(link.port), "address": self._address(service, link)}
         return place_of.get(part) or f"{_SCHEMES.get(service, 'http')}://{self._address(service, link)}"
 
@@ -154,11 +154,11 @@ class Rig:
 
     # Links
 
-    async def link(self, source: str, source_service: str, destination: str) -> Link:
+    def link(self, source: str, source_service: str, destination: str) -> Link:
         """The link from a node to a service, open unless the service is down."""
         protocol = {"postgres": "postgres", "redis": "resp"}.get(destination, self._protocol(destination))
         kinds = {dependency.name: dependency.callback_kind for dependency in self.target.dependencies}
-        return await self.gate.link(
+        return self.gate.link(
             source, source_service, destination, protocol, self._upstreams(destination), kinds.get(source)
         )
 
@@ -186,7 +186,7 @@ class Rig:
         fresh: every process starts anew, as in the simulation; else those that run go on.
         """
         traffic, faults = Traffic(plan), plan.faults
-        await self._arrange(instances)
+        self._arrange(instances)
         if fresh:
             for unit in self.processes:
                 unit.stop()

@@ -55,7 +55,7 @@ class LiveWorld(World):
 
     async def request(self, node: str, request: HttpRequest, timeout_us: int) -> HttpResponse | None:
         service = self.rig.customer_service()
-        link = await self.rig.link(node, node, service)
+        link = self.rig.link(node, node, service)
         return await http_call(link.port, service, request, timeout_us)
 
     def _outcome(self, outcome: Any) -> None:

@@ -75,7 +75,7 @@ def _print_link() -> None:
 
     async def ping(world: World) -> None:
         assert isinstance(world, LiveWorld)
-        link = await world.rig.link("ana", "ana", "redis")
+        link = world.rig.link("ana", "ana", "redis")
         server = world.rig.infrastructure.redis
         assert server is not None
         toxiproxy_only = await _toxiproxy_port(link)

@@ -139,7 +139,7 @@ def test_a_crashed_process_comes_back_and_the_run_goes_on(open_runner: Callable[
 async def say_hello_in_tls(world: World) -> None:
     """The first bytes of a TLS handshake, which no reader knows."""
     assert isinstance(world, LiveWorld)
-    link = await world.rig.link("ana", "ana", "api")
+    link = world.rig.link("ana", "ana", "api")
     async with await trio.open_tcp_stream("127.0.0.1", link.port) as stream:
         await stream.send_all(bytes.fromhex("16030100050100000100"))
         await stream.receive_some()
