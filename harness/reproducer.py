@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.boundary import signature_of
 from harness.errors import InfrastructureError, UsageError
+from harness.fault import all_kinds
 from harness.plan import Plan, plan_from_json
 
 FORMAT = 1
@@ -152,7 +153,9 @@ def _from_document(name: str, document: Mapping[str, Any]) -> Reproducer:
     for key, value in {**numbers, "shrunk_from": document.get("shrunk_from")}.items():
         if type(value) is not int:
             raise _damaged(name, f"its {key!r} is {value!r}, not a whole number")
+    source = str(document.get("source", ""))
     try:
+        _meet_faults(document["plan"], source)
         plan = plan_from_json(document["plan"])
     except (UsageError, AttributeError, KeyError, TypeError) as error:
         raise _damaged(name, f"its plan cannot be read ({error})") from None
@@ -161,7 +164,7 @@ def _from_document(name: str, document: Mapping[str, Any]) -> Reproducer:
         found_seed=found["seed"],
         found_run=found["run"],
         shrunk_from=document["shrunk_from"],
-        source=str(document.get("source", "")),
+        source=source,
         **{key: document[key] for key in _TEXTS},
     )
 
@@ -170,3 +173,12 @@ def _damaged(name: str, why: str) -> UsageError:
     return UsageError(
         f"reproducer {name} is damaged: {why}. Restore the file, or run the campaign again with its seed."
     )
+
+
+def _meet_faults(plan: Mapping[str, Any], source: str) -> None:
+    """A dependency brings fault kinds of its own; a plan that names one is read once the targets are loaded."""
+    known = {kind.name for kind in all_kinds()}
+    if any(item.get("fault") not in known for item in plan.get("faults", [])):
+        from harness.catalogue import open_catalogue
+
+        open_catalogue(Path(source) if source else None)
