@@ -49,7 +49,12 @@ TRAVELS, VANISHES, ENDS = Fate(), Fate("vanishes"), Fate("ends")
 
 
 class Unit(Protocol):
-    """A node that can be struck: a process of the target, a store or a dependency."""
+    """A node that can be struck: a process of the target, a store or a dependency.
+
+    lead_us: how long it takes from `restart` until it serves.
+    """
+
+    lead_us: int
 
     def crash(self) -> None: ...
     def restart(self) -> None: ...
@@ -280,7 +285,7 @@ class LiveInjector:
         unit = self._unit(fault)
         self.gate.traffic.record("crashed", fault.text("node"), "")
         unit.crash()
-        self._later(fault, unit.restart)
+        self._later(fault, unit.restart, unit.lead_us)
 
     def pause(self, fault: Fault) -> None:
         unit = self._unit(fault)
@@ -325,8 +330,8 @@ class LiveInjector:
 
     # Undoing
 
-    def _later(self, fault: Fault, undo: Callable[[], None]) -> None:
-        """Undoes a fault after its duration, or when the world heals, whichever comes first."""
+    def _later(self, fault: Fault, undo: Callable[[], None], lead_us: int = 0) -> None:
+        """Undoes a fault after its duration (begun `lead_us` earlier), or when the world heals."""
 
         def once() -> None:
             if undo in self._undos:
@@ -334,7 +339,7 @@ class LiveInjector:
                 undo()
 
         self._undos.append(undo)
-        self.gate.later(fault.number("duration_us"), once)
+        self.gate.later(max(0, fault.number("duration_us") - lead_us), once)
 
     def heal(self) -> None:
         """Undoes everything, and injects nothing more."""

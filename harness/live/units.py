@@ -29,6 +29,7 @@ class ProcessUnit:
     """One instance of a target's process.
 
     port: where it listens, or 0 when it serves nobody. ready: a path that answers 2xx when it is ready.
+    lead_us: how long its last start took.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class ProcessUnit:
         self.service = service
         self.port = port
         self.is_up = False
+        self.lead_us = 0
         self.child: Running | None = None
         self.siblings: list[ProcessUnit] = [self]
         self._gate = gate
@@ -63,6 +65,7 @@ class ProcessUnit:
                 raise child.not_ready(READY_S, where)
             await trio.sleep(POLL_S)
         self.is_up = True
+        self.lead_us = int((trio.current_time() - started) * 1e6)
         self._gate.traffic.record("ready", self.node, "")
         self._gate.open_to(self.service)
         self._gate.nursery.start_soon(self._supervise, child)
@@ -136,6 +139,8 @@ class ProcessUnit:
 
 class ServiceUnit:
     """A store or a dependency: struck at its links, so that it works on servers that are not ours, too."""
+
+    lead_us = 0
 
     def __init__(self, gate: Gate, service: str, on_crash: Callable[[], object] = lambda: None) -> None:
         self._gate = gate
